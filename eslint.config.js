@@ -1,0 +1,126 @@
+import tseslint from 'typescript-eslint'
+
+/**
+ * Who may import whom, room by room (docs/ARCHITECTURE.md). A room sees itself, the rooms named
+ * here, and the packages named here; node's own modules are open to all.
+ * `ports` of a room are its interfaces: files called ports.ts.
+ */
+const rooms = {
+  errors: { rooms: [], packages: [] },
+  crypto: { rooms: ['errors'], packages: [] },
+  keys: { rooms: ['crypto', 'errors'], packages: [] },
+  blobs: { rooms: ['errors'], packages: [] },
+  audit: { rooms: ['crypto', 'keys', 'errors'], packages: [] },
+  people: { rooms: ['crypto', 'keys', 'audit', 'errors'], packages: [] },
+  files: {
+    rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'errors'],
+    packages: ['file-type'],
+  },
+  records: {
+    rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'files', 'jobs', 'errors'],
+    packages: [],
+  },
+  jobs: { rooms: ['errors'], packages: [] },
+  db: {
+    rooms: ['errors', 'audit', 'keys', 'people', 'files', 'records', 'jobs'],
+    packages: ['pg', '@electric-sql/pglite', 'fs-native-extensions'],
+    only: 'ports',
+  },
+  integrations: { rooms: ['errors', 'records'], packages: ['undici'], only: 'ports' },
+  http: {
+    rooms: ['files', 'records', 'people', 'audit', 'errors'],
+    packages: [
+      'fastify',
+      'fastify-plugin',
+      '@fastify/cors',
+      '@fastify/jwt',
+      '@fastify/multipart',
+      '@fastify/swagger',
+      '@fastify/swagger-ui',
+      '@fastify/type-provider-typebox',
+      'typebox',
+    ],
+  },
+}
+
+const escape = (text) => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')
+
+/** no-restricted-imports with one pattern: everything that is not allowed by name. */
+function importRule(room, { rooms: seen, packages, only }) {
+  const own = '\\.\\/|(?:\\.\\.\\/)+'
+  const others = Object.keys(rooms).filter((name) => name !== room && !seen.includes(name))
+  const patterns = [
+    {
+      regex: `^(?:\\.\\.\\/)+(?:${[...others, 'cli'].join('|')})\\/`,
+      message: `${room} may import ${seen.join(', ') || 'nothing'} only (docs/ARCHITECTURE.md).`,
+    },
+    {
+      regex: `^(?:\\.\\.\\/)+(?:compose|main|app|config)\\.js$`,
+      message: 'Only main and the command line import the composition.',
+    },
+    {
+      regex: `^(?!node:|${own}|(?:${packages.map(escape).join('|') || '\\0'})(?:\\/|$))`,
+      message: `${room} may use these packages only: ${packages.join(', ') || 'none'}.`,
+    },
+  ]
+  if (only === 'ports') {
+    const domain = seen.filter((name) => name !== 'errors').join('|')
+    patterns.push({
+      regex: `^(?:\\.\\.\\/)+(?:${domain})\\/(?!ports\\.js$|[a-z-]*events\\.js$)`,
+      message: `${room} is an adapter: it knows the ports of other rooms and nothing else of them.`,
+    })
+  }
+  return ['error', { patterns }]
+}
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', '.tap/', 'coverage/', 'test/fixtures/'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      parserOptions: { project: ['./tsconfig.json', './test/tsconfig.json'] },
+    },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: false },
+      ],
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      'no-console': 'error',
+    },
+  },
+  ...Object.entries(rooms).map(([room, allowed]) => ({
+    files: [`src/${room}/**/*.ts`],
+    rules: { 'no-restricted-imports': importRule(room, allowed) },
+  })),
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/config.ts', 'src/config/**'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'process',
+          property: 'env',
+          message: 'src/config.ts alone reads the environment.',
+        },
+      ],
+    },
+  },
+  {
+    files: ['src/cli/**/*.ts', 'bench/**/*.ts', 'test/**/*.ts'],
+    rules: { 'no-console': 'off' },
+  },
+  {
+    files: ['test/acceptance/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '/src/', message: 'Acceptance tests are black box.' }] },
+      ],
+    },
+  },
+)
