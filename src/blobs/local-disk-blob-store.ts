@@ -1,0 +1,289 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, link, open, readdir, rm, stat, unlink } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { StrongroomError } from '../errors/strongroom-error.js'
+import {
+  assertSealedId,
+  type BlobStore,
+  isSealedId,
+  type SealedBlob,
+  type StoredBlob,
+} from './blob-store.js'
+import { errnoOf, onDisk, storageError, unlessErrno } from './disk-errors.js'
+import { type DurableFolders, durableFolders, makeRoot } from './durable-folders.js'
+import { coalesced, interruptible } from './source-bytes.js'
+
+const fileMode = 0o600
+const writeSize = 64 * 1024
+const readSize = 256 * 1024
+const shard = /^[0-9a-f]{2}$/
+
+interface Place {
+  folder: string
+  path: string
+}
+
+interface Disk {
+  root: string
+  /** Where bytes lie until they are complete: in `root`, so that a link can give them their place. */
+  incoming: string
+  folders: DurableFolders
+  /** Names in `incoming` that a put of this process is writing. */
+  writing: Set<string>
+}
+
+/**
+ * Sealed bytes below `folder`, as `ab/cd/<sealed id>`, files 0600 and folders 0700 whatever the umask.
+ * A name at its place is always a complete, synced file: bytes are written under a temporary name,
+ * synced, linked (which, unlike rename, never replaces), and the folder is synced. Needs a
+ * file system with hard links. Makes `folder` where it is missing; throws `storage_unavailable`.
+ */
+export async function localDiskBlobStore(options: { folder: string }): Promise<BlobStore> {
+  const root = resolve(options.folder)
+  await onDisk(makeRoot(root))
+  const incoming = join(root, 'incoming')
+  const disk = { root, incoming, folders: durableFolders(root), writing: new Set<string>() }
+  await onDisk(disk.folders.make(incoming))
+  const store: BlobStore = {
+    put: (id, bytes, { signal } = {}) => put(disk, id, bytes, signal),
+    open: (id) => openBlob(disk, id),
+    remove: (id) => remove(disk, id),
+    list: () => list(disk),
+    removeDebris: (olderThanMs) => onDisk(removeDebris(disk, olderThanMs)),
+    check: () => onDisk(check(disk)),
+  }
+  await store.check()
+  return store
+}
+
+/** The only maker of paths from ids. */
+function placeOf(disk: Disk, id: string): Place {
+  assertSealedId(id)
+  const folder = join(disk.root, id.slice(0, 2), id.slice(2, 4))
+  return { folder, path: join(folder, id) }
+}
+
+function temporaryName(id: string): string {
+  return `${id}.${randomBytes(4).toString('hex')}`
+}
+
+async function put(
+  disk: Disk,
+  id: string,
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<{ length: number }> {
+  const place = placeOf(disk, id)
+  const name = temporaryName(id)
+  const temporary = join(disk.incoming, name)
+  disk.writing.add(name)
+  const folderMade = onDisk(disk.folders.make(place.folder))
+  folderMade.catch(() => undefined)
+  try {
+    const length = await writeDurably(temporary, interruptible(bytes, signal))
+    await folderMade
+    signal?.throwIfAborted()
+    await onDisk(giveItsPlace(disk, temporary, place))
+    return { length }
+  } finally {
+    await unlink(temporary).catch(() => undefined)
+    disk.writing.delete(name)
+  }
+}
+
+/** A new file of exactly `bytes`, synced; its length. */
+async function writeDurably(path: string, bytes: AsyncIterable<Uint8Array>): Promise<number> {
+  const handle = await onDisk(open(path, 'wx', fileMode))
+  try {
+    await onDisk(handle.chmod(fileMode))
+    let length = 0
+    for await (const piece of coalesced(bytes, writeSize)) {
+      await onDisk(writeAll(handle, piece))
+      length += piece.length
+    }
+    await onDisk(handle.sync())
+    return length
+  } finally {
+    await onDisk(handle.close())
+  }
+}
+
+/** write(2) may take less than it was given. */
+async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < piece.length; ) {
+    const { bytesWritten } = await handle.write(piece, offset)
+    offset += bytesWritten
+  }
+}
+
+async function giveItsPlace(disk: Disk, temporary: string, place: Place): Promise<void> {
+  await linkNew(disk, temporary, place)
+  try {
+    await disk.folders.sync(place.folder)
+  } catch (error) {
+    await unlink(place.path).catch(() => undefined)
+    throw error
+  }
+}
+
+async function linkNew(disk: Disk, temporary: string, place: Place): Promise<void> {
+  try {
+    await link(temporary, place.path)
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') throw new StrongroomError('internal', { cause: error })
+    if (errnoOf(error) !== 'ENOENT') throw error
+    // Somebody tidied an empty folder away.
+    disk.folders.forget(place.folder)
+    await disk.folders.make(place.folder)
+    await link(temporary, place.path)
+  }
+}
+
+async function remove(disk: Disk, id: string): Promise<void> {
+  const place = placeOf(disk, id)
+  await onDisk(
+    unlessErrno(
+      'ENOENT',
+      unlink(place.path).then(() => disk.folders.sync(place.folder)),
+    ),
+  )
+}
+
+async function openBlob(disk: Disk, id: string): Promise<SealedBlob> {
+  const { path } = placeOf(disk, id)
+  const handle = await openToRead(path, id)
+  let closing: Promise<void> | undefined
+  const close = () => (closing ??= onDisk(handle.close()))
+  try {
+    const facts = await onDisk(handle.stat())
+    if (!facts.isFile()) throw damaged(id, 'not a file')
+    return {
+      length: facts.size,
+      read: (start, end) => read(handle, id, facts.size, start, end),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function openToRead(path: string, id: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ELOOP') throw damaged(id, error)
+    throw storageError(error)
+  }
+}
+
+function damaged(id: string, cause: unknown): StrongroomError {
+  return new StrongroomError('damaged', { context: { sealed_id: id }, cause })
+}
+
+/** Reads one piece ahead of its reader. */
+async function* read(
+  handle: FileHandle,
+  id: string,
+  length: number,
+  start: number,
+  end: number,
+): AsyncGenerator<Uint8Array, void> {
+  if (!(start >= 0 && start <= end && end <= length)) throw new RangeError('outside the blob')
+  const fetchAt = (position: number) => {
+    const piece = readPiece(handle, id, position, Math.min(end, position + readSize))
+    piece.catch(() => undefined)
+    return piece
+  }
+  let next = start < end ? fetchAt(start) : undefined
+  for (let position = start; next !== undefined; ) {
+    const piece = await next
+    position += piece.length
+    next = position < end ? fetchAt(position) : undefined
+    yield piece
+  }
+}
+
+/** Exactly the bytes asked for: read(2) may give less than it was asked, and gives 0 at the end. */
+async function readPiece(
+  handle: FileHandle,
+  id: string,
+  start: number,
+  end: number,
+): Promise<Uint8Array> {
+  const piece = Buffer.allocUnsafeSlow(end - start)
+  for (let filled = 0; filled < piece.length; ) {
+    const { bytesRead } = await onDisk(
+      handle.read(piece, filled, piece.length - filled, start + filled),
+    )
+    if (bytesRead === 0) throw damaged(id, 'shorter than when it was opened')
+    filled += bytesRead
+  }
+  return piece
+}
+
+async function* list(disk: Disk): AsyncGenerator<StoredBlob, void> {
+  for (const first of await shardsIn(disk.root)) {
+    for (const second of await shardsIn(join(disk.root, first))) {
+      const folder = join(disk.root, first, second)
+      for (const id of await namesIn(folder)) {
+        if (!isSealedId(id) || !id.startsWith(first + second)) continue
+        const facts = await fileFacts(join(folder, id))
+        if (facts !== undefined) yield { id, ...facts }
+      }
+    }
+  }
+}
+
+async function shardsIn(folder: string): Promise<string[]> {
+  return (await namesIn(folder)).filter((name) => shard.test(name))
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await onDisk(readdir(folder))).sort()
+}
+
+/** Length and time of last change; nothing where it was removed meanwhile. */
+async function fileFacts(path: string): Promise<{ length: number; modifiedAt: Date } | undefined> {
+  try {
+    const { size, mtime } = await stat(path)
+    return { length: size, modifiedAt: mtime }
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw storageError(error)
+  }
+}
+
+async function removeDebris(disk: Disk, olderThanMs: number): Promise<number> {
+  let removed = 0
+  for (const name of await namesIn(disk.incoming)) {
+    if (disk.writing.has(name)) continue
+    const path = join(disk.incoming, name)
+    const facts = await fileFacts(path)
+    if (facts === undefined || Date.now() - facts.modifiedAt.getTime() < olderThanMs) continue
+    await rm(path, { force: true })
+    removed += 1
+  }
+  return removed
+}
+
+/** Does what a put needs: makes a file, writes, links. */
+async function check(disk: Disk): Promise<void> {
+  const name = temporaryName('check')
+  const path = join(disk.incoming, name)
+  const linked = `${path}.link`
+  try {
+    const handle = await open(path, 'wx', fileMode)
+    try {
+      await handle.chmod(fileMode)
+      await handle.write('strongroom')
+    } finally {
+      await handle.close()
+    }
+    await link(path, linked)
+  } finally {
+    await rm(path, { force: true })
+    await rm(linked, { force: true })
+  }
+}
