@@ -1,0 +1,193 @@
+import { resolve } from 'node:path'
+import { inspect } from 'node:util'
+import type { JwtSecret } from './secrets.js'
+import type { Values } from './variables.js'
+
+const MIB = 1_048_576
+
+/** Path asked at the portal's database service where ASSIGNMENTS_URL does not name another. */
+export const DEFAULT_ASSIGNMENTS_PATH = '/api/assignments/check'
+
+/** Freezes settings; printed, logged or put into JSON by mistake they say nothing. */
+export function unprintable<T extends object>(settings: T): Readonly<T> {
+  const hidden = { value: () => '[settings]', enumerable: false }
+  return Object.freeze(
+    Object.defineProperties(settings, { toJSON: hidden, [inspect.custom]: hidden }),
+  )
+}
+
+/** The settings by subject, from the variables' values. Relative paths start from `cwd`. */
+export function arrange(values: Values, cwd: string) {
+  const dataDir = resolve(cwd, values.DATA_DIR)
+  return {
+    production: values.NODE_ENV === 'production',
+    environment: values.NODE_ENV,
+    logLevel: values.LOG_LEVEL,
+    /** Processes that serve. */
+    workers: values.WORKERS,
+    /** How long transfers may go on after SIGTERM. */
+    shutdownSeconds: values.SHUTDOWN_SECONDS,
+    /** Absolute path of the folder that holds everything kept on this machine. */
+    dataDir,
+    /** Absolute path of the folder of sealed files. */
+    filesDir:
+      values.FILE_STORAGE_PATH === undefined
+        ? resolve(dataDir, 'files')
+        : resolve(cwd, values.FILE_STORAGE_PATH),
+    storageDriver: values.STORAGE_DRIVER,
+    /** PostgreSQL's connection string with its password; absent: the embedded database. */
+    databaseUrl: values.DATABASE_URL,
+    databasePoolSize: values.DATABASE_POOL_SIZE,
+    redisUrl: values.REDIS_URL,
+    /** Roles as tokens name them → roles here. Names of ours that are not in it stand for themselves. */
+    roleMap: values.ROLE_MAP,
+    deletion: Object.freeze({
+      /** Days until a deleted file's bytes and keys are destroyed; 0: at once. */
+      retentionDays: values.DELETE_RETENTION_DAYS,
+    }),
+    http: arrangeHttp(values),
+    keys: unprintable({
+      /** Fernet keys in url-safe base64, the first of which wraps; absent: development. */
+      masterKeys: values.MASTER_KEYS,
+    }),
+    jwt: arrangeJwt(values),
+    oidc: arrangeOidc(values),
+    uploads: arrangeUploads(values),
+    assignments: arrangeAssignments(values),
+    documents: arrangeDocuments(values),
+    s3: arrangeS3(values),
+    outbound: arrangeOutbound(values),
+  }
+}
+
+function arrangeHttp(values: Values) {
+  return unprintable({
+    host: values.HOST,
+    port: values.PORT,
+    /** As Fastify's `trustProxy`. */
+    trustProxy: values.TRUST_PROXY,
+    /** Origins as browsers send them; `*`: all, never in production; empty: none. */
+    corsAllowedOrigins: values.CORS_ALLOWED_ORIGINS,
+    /** Sources of the CSP directive `frame-ancestors`, keywords with their quotes. */
+    frameAncestors: values.FRAME_ANCESTORS,
+    /** Hosts answered to, in lower case, some with port, `.name` with subdomains; empty: any. */
+    allowedHosts: values.ALLOWED_HOSTS.includes('*')
+      ? []
+      : values.ALLOWED_HOSTS.map((host) => host.toLowerCase()),
+    /** Where the order calls stand: leading slash, none at the end. */
+    apiPrefix: values.API_PREFIX,
+    /** Whether older clients get 400 for a file too large. */
+    legacyStatus: values.LEGACY_STATUS,
+    cookieAuth: values.COOKIE_AUTH,
+    metricsToken: values.METRICS_TOKEN,
+  })
+}
+
+function arrangeJwt(values: Values) {
+  const single: JwtSecret[] =
+    values.JWT_SECRET_KEY === undefined ? [] : [{ kid: undefined, secret: values.JWT_SECRET_KEY }]
+  const secrets: readonly JwtSecret[] = [...single, ...(values.JWT_SECRET_KEYS ?? [])]
+  return unprintable({
+    /** At least one; the one without `kid` comes first; absent: development. */
+    secrets: secrets.length === 0 ? undefined : secrets,
+    /** Claim of the user id; absent: `sub`, else `user_id`. */
+    userClaim: values.JWT_USER_CLAIM,
+    issuer: values.JWT_ISSUER,
+    audience: values.JWT_AUDIENCE,
+    clockToleranceSeconds: values.JWT_CLOCK_TOLERANCE_SECONDS,
+    serviceClients: values.SERVICE_CLIENTS,
+  })
+}
+
+function arrangeOidc(values: Values) {
+  const { KEYCLOAK_SERVER_URL: server, KEYCLOAK_REALM: realm } = values
+  const keycloakIssuer =
+    server === undefined || realm === undefined
+      ? undefined
+      : `${server.replace(/\/+$/, '')}/realms/${encodeURIComponent(realm)}`
+  return unprintable({
+    issuer: values.OIDC_ISSUER ?? keycloakIssuer,
+    audience: values.OIDC_AUDIENCE,
+    jwksUri: values.OIDC_JWKS_URI,
+    clientId: values.OIDC_CLIENT_ID,
+    clientSecret: values.OIDC_CLIENT_SECRET,
+  })
+}
+
+function arrangeUploads(values: Values) {
+  return Object.freeze({
+    maxFileBytes: values.MAX_FILE_SIZE_MB * MIB,
+    /** Media types in lower case. */
+    allowedContentTypes: values.ALLOWED_CONTENT_TYPES,
+    maxConcurrent: values.MAX_CONCURRENT_UPLOADS,
+    idleSeconds: values.UPLOAD_IDLE_SECONDS,
+    /** 0: no minimum. */
+    minBytesPerSecond: values.UPLOAD_MIN_BYTES_PER_SECOND,
+    /** 0: no quota. */
+    quotaBytesPerPerson: values.UPLOAD_QUOTA_MB * MIB,
+    maxFields: values.MAX_UPLOAD_FIELDS,
+    maxBatchFiles: values.MAX_BATCH_FILES,
+    segmentSizeLog2: values.SEGMENT_SIZE_LOG2,
+    /** Days after which unfinished uploads are removed. */
+    expiryDays: values.UPLOAD_EXPIRY_DAYS,
+    direct: values.DIRECT_UPLOADS,
+  })
+}
+
+function arrangeAssignments(values: Values) {
+  const { ASSIGNMENTS_URL: given, DATABASE_SERVICE_URL: base } = values
+  const asked = given ?? (base === undefined ? undefined : DEFAULT_ASSIGNMENTS_PATH)
+  return unprintable({
+    /** Absolute URL the portal is asked at; absent: our own table. */
+    url: asked !== undefined && URL.canParse(asked, base) ? new URL(asked, base).href : undefined,
+    token: values.DATABASE_SERVICE_TOKEN,
+    timeoutMs: values.ASSIGNMENTS_TIMEOUT_MS,
+    /** How long the portal's answer may be believed; at most 60. */
+    cacheSeconds: values.ASSIGNMENTS_CACHE_SECONDS,
+    grants: values.ASSIGNMENT_GRANTS,
+  })
+}
+
+function arrangeDocuments(values: Values) {
+  const atMost = (seconds: number) => Math.min(seconds, values.TICKET_MAX_SECONDS)
+  return Object.freeze({
+    ticketMaxSeconds: values.TICKET_MAX_SECONDS,
+    uploadTicketSeconds: atMost(values.UPLOAD_TICKET_SECONDS),
+    viewTicketSeconds: atMost(values.VIEW_TICKET_SECONDS),
+    viewSessionSeconds: values.VIEW_SESSION_SECONDS,
+    buckets: values.BUCKETS,
+    orderServiceUrl: values.ORDER_SERVICE_URL,
+    serviceAccountEmail: values.KEYCLOAK_SERVICE_ACCOUNT_EMAIL,
+  })
+}
+
+function arrangeS3(values: Values) {
+  const sse = values.S3_SSE ?? (values.S3_ENDPOINT === undefined ? 'AES256' : 'none')
+  return unprintable({
+    region: values.AWS_REGION,
+    accessKeyId: values.AWS_ACCESS_KEY_ID,
+    secretAccessKey: values.AWS_SECRET_ACCESS_KEY,
+    roleArn: values.AWS_ROLE_ARN,
+    roleSessionName: values.AWS_ROLE_SESSION_NAME,
+    roleSessionSeconds: values.AWS_ROLE_SESSION_DURATION,
+    bucket: values.S3_BUCKET,
+    prefix: values.S3_PREFIX ?? '',
+    endpoint: values.S3_ENDPOINT,
+    forcePathStyle: values.S3_FORCE_PATH_STYLE,
+    useAccelerate: values.S3_USE_ACCELERATE,
+    sse: sse === 'none' ? undefined : sse,
+    createBucket: values.S3_CREATE_BUCKET,
+    verifyOnInit: values.S3_VERIFY_ON_INIT,
+  })
+}
+
+function arrangeOutbound(values: Values) {
+  return unprintable({
+    auditSinkUrl: values.AUDIT_SINK_URL,
+    auditAnchor: values.AUDIT_ANCHOR,
+    clamdUrl: values.CLAMD_URL,
+    scanPolicy: values.SCAN_POLICY,
+    webhookUrl: values.WEBHOOK_URL,
+    webhookSecret: values.WEBHOOK_SECRET,
+  })
+}

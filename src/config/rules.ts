@@ -1,0 +1,115 @@
+import { sep } from 'node:path'
+import type { arrange } from './arrange.js'
+import type { Reading } from './read-variables.js'
+import { weaknessOf } from './secrets.js'
+import type { VariableName } from './variables.js'
+
+type Settings = ReturnType<typeof arrange>
+
+interface Findings {
+  readonly problems: string[]
+  readonly notices: string[]
+}
+
+/** Rules that span several variables. A variable that is already wrong by itself is not said to be absent. */
+export function findProblems(reading: Reading, settings: Settings): Findings {
+  const findings: Findings = { problems: [], notices: [] }
+  checkSecrets(reading, settings, findings)
+  checkProduction(reading, settings, findings)
+  checkExposure(reading, settings, findings)
+  checkFolders(settings, findings)
+  checkAssignments(reading, settings, findings)
+  checkTickets(reading, findings)
+  if (settings.workers > 1 && !reading.given.has('DATABASE_URL')) {
+    findings.problems.push('WORKERS: expected 1, as the embedded database serves one process')
+  }
+  return findings
+}
+
+const hasJwtSecret = ({ given }: Reading) =>
+  given.has('JWT_SECRET_KEY') || given.has('JWT_SECRET_KEYS')
+
+/** Weak secrets: refused in production, else said. */
+function checkSecrets(reading: Reading, { production }: Settings, findings: Findings): void {
+  const { JWT_SECRET_KEY: single, JWT_SECRET_KEYS: several = [] } = reading.values
+  const named: [VariableName, string][] = several.map(({ secret }) => ['JWT_SECRET_KEYS', secret])
+  if (single !== undefined) named.unshift(['JWT_SECRET_KEY', single])
+  for (const [name, secret] of named) {
+    const weakness = weaknessOf(secret)
+    if (weakness === undefined) continue
+    if (production) {
+      findings.problems.push(`${name} ${weakness}: NODE_ENV=production expects random secrets`)
+    } else findings.notices.push(`${name} ${weakness}: refused in production`)
+  }
+}
+
+function checkProduction(reading: Reading, settings: Settings, { problems }: Findings): void {
+  if (!settings.production) return
+  const refuse = (rule: string) => problems.push(`${rule} (NODE_ENV=production)`)
+  if (!reading.given.has('MASTER_KEYS')) {
+    refuse('MASTER_KEYS: expected at least one Fernet key, as development keys are refused')
+  }
+  if (!hasJwtSecret(reading)) {
+    refuse('JWT_SECRET_KEY or JWT_SECRET_KEYS: expected a secret, as development ones are refused')
+  }
+  if (settings.http.corsAllowedOrigins === '*') {
+    refuse('CORS_ALLOWED_ORIGINS: expected origins by name, not *')
+  }
+  if (!reading.given.has('DATABASE_URL') && !reading.values.ALLOW_EMBEDDED) {
+    refuse('DATABASE_URL: expected PostgreSQL, or ALLOW_EMBEDDED=true for the embedded database')
+  }
+}
+
+/** Whether only this machine can reach an address. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
+}
+
+function checkExposure(reading: Reading, settings: Settings, { problems }: Findings): void {
+  if (settings.production || isLoopback(settings.http.host)) return
+  const rule = 'as development secrets serve on loopback only (HOST)'
+  if (!reading.given.has('MASTER_KEYS')) {
+    problems.push(`MASTER_KEYS: expected at least one Fernet key, ${rule}`)
+  }
+  if (!hasJwtSecret(reading)) {
+    problems.push(`JWT_SECRET_KEY or JWT_SECRET_KEYS: expected a secret, ${rule}`)
+  }
+}
+
+/** The sealed files have a folder to themselves: the sweeper removes what it does not know there. */
+function checkFolders({ dataDir, filesDir }: Settings, { problems }: Findings): void {
+  const others = ['database', 'keys'].map((name) => `${dataDir}${sep}${name}`)
+  const contains = (outer: string, inner: string) => `${inner}${sep}`.startsWith(`${outer}${sep}`)
+  if (others.some((each) => contains(filesDir, each) || contains(each, filesDir))) {
+    problems.push(
+      'FILE_STORAGE_PATH: expected a folder of its own, apart from DATA_DIR, its database and its keys',
+    )
+  }
+}
+
+function checkAssignments(reading: Reading, settings: Settings, findings: Findings): void {
+  const { url, token } = settings.assignments
+  if (reading.given.has('ASSIGNMENTS_URL') && !isPlainWebUrl(url)) {
+    findings.problems.push(
+      'ASSIGNMENTS_URL: expected a URL, http://… or https://…, without user, password or fragment, or a path together with DATABASE_SERVICE_URL',
+    )
+  } else if (url !== undefined && token === undefined) {
+    findings.notices.push(
+      'DATABASE_SERVICE_TOKEN is absent: the portal is asked for assignments without a token',
+    )
+  }
+}
+
+function isPlainWebUrl(url: string | undefined): boolean {
+  if (url === undefined || !/^https?:\/\//.test(url)) return false
+  const { username, password, hash } = new URL(url)
+  return username === '' && password === '' && hash === ''
+}
+
+function checkTickets({ values }: Reading, { notices }: Findings): void {
+  for (const name of ['UPLOAD_TICKET_SECONDS', 'VIEW_TICKET_SECONDS'] as const) {
+    if (values[name] > values.TICKET_MAX_SECONDS) {
+      notices.push(`${name} is cut to TICKET_MAX_SECONDS (${values.TICKET_MAX_SECONDS})`)
+    }
+  }
+}

@@ -1,0 +1,441 @@
+import { contentTypes, defaultContentTypes } from './content-types.js'
+import {
+  connection,
+  corsOrigins,
+  flag,
+  frameAncestors,
+  hostName,
+  integer,
+  jsonObject,
+  type Kind,
+  list,
+  oneOf,
+  text,
+  trustProxy,
+  url,
+} from './kinds.js'
+import { roleMap } from './roles.js'
+import { type JwtSecret, jwtSecrets, masterKeys } from './secrets.js'
+
+/** A variable of the environment: what it is for, how it is read, what holds without it. */
+export interface Variable<T> {
+  /** One line for `.env.example` and `config check`. */
+  readonly help: string
+  readonly kind: Kind<T>
+  readonly fallback: T
+  /** Never printed; may also come as `NAME_FILE`, the path of a file that holds it. */
+  readonly secret: boolean
+  /** May be repeated in an error message: words and numbers, nothing that could carry credentials. */
+  readonly printable: boolean
+  /** Names of older services, accepted with a notice. */
+  readonly older: readonly string[]
+  /** Value shown in `.env.example` where the fallback says too little. */
+  readonly example: string | undefined
+}
+
+interface Facts {
+  older?: readonly string[]
+  example?: string
+}
+
+const variable = <T>(
+  help: string,
+  kind: Kind<T>,
+  fallback: T,
+  facts: Facts & { secret?: boolean; printable?: boolean } = {},
+): Variable<T> => ({
+  help,
+  kind,
+  fallback,
+  secret: facts.secret ?? false,
+  printable: facts.printable ?? false,
+  older: facts.older ?? [],
+  example: facts.example,
+})
+
+/** A number, a flag or a word: has a fallback, and may be repeated in an error. */
+const plain = <T>(help: string, kind: Kind<T>, fallback: NoInfer<T>, facts: Facts = {}) =>
+  variable(help, kind, fallback, { ...facts, printable: true })
+
+const optional = <T>(help: string, kind: Kind<T>, facts: Facts = {}) =>
+  variable<T | undefined>(help, kind, undefined, facts)
+
+const secret = <T>(help: string, kind: Kind<T>, facts: Facts = {}) =>
+  variable<T | undefined>(help, kind, undefined, { ...facts, secret: true })
+
+const seconds = (min: number, max: number) => integer(min, max, 'seconds')
+const days = (min: number, max: number) => integer(min, max, 'days')
+
+const token = text({
+  maxLength: 4096,
+  pattern: /^[\x21-\x7e]{16,}$/,
+  expected: 'at least 16 visible ASCII characters without spaces',
+})
+
+const pathPrefix: Kind<string> = (value) =>
+  `/${text({
+    pattern: /^\/?[\w.~-]+(?:\/[\w.~-]+)*\/?$/,
+    expected: 'a path such as api/v1/',
+  })(value).replace(/^\/|\/$/g, '')}`
+
+const anyJson = jsonObject<unknown>('a JSON object', (value) => value)
+
+const none: readonly string[] = []
+
+/** Every variable there is, by section. `.env.example` is written from this table. */
+export const sections = {
+  'The process': {
+    NODE_ENV: plain(
+      'production refuses development keys, weak secrets, CORS for all and the embedded database',
+      oneOf(['development', 'production', 'test']),
+      'development',
+    ),
+    HOST: plain(
+      'Address to listen on; any other than loopback needs MASTER_KEYS and a JWT secret',
+      text({ maxLength: 255, pattern: /^[\w.:-]+$/, expected: 'an address or host name' }),
+      '127.0.0.1',
+    ),
+    PORT: plain('Port to listen on; 0 takes a free one', integer(0, 65535), 8006),
+    WORKERS: plain('Processes; more than 1 needs DATABASE_URL', integer(1, 64), 1),
+    LOG_LEVEL: plain(
+      'How much is logged',
+      oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+        warning: 'warn',
+        critical: 'fatal',
+      }),
+      'info',
+    ),
+    SHUTDOWN_SECONDS: plain(
+      'How long transfers may go on after SIGTERM before they are broken off',
+      seconds(0, 3600),
+      30,
+    ),
+  },
+  'Where things are kept': {
+    DATA_DIR: variable(
+      'Folder of the sealed files, the embedded database and the development keys',
+      text(),
+      'storage',
+    ),
+    FILE_STORAGE_PATH: optional('Folder of the sealed files; absent: files/ in DATA_DIR', text(), {
+      example: 'storage/files',
+    }),
+    STORAGE_DRIVER: plain('Where sealed bytes are kept', oneOf(['disk', 's3']), 'disk'),
+    DATABASE_URL: secret(
+      'PostgreSQL 15 or newer; absent: the embedded database',
+      connection(['postgres:', 'postgresql:']),
+      { example: 'postgres://strongroom:password@localhost:5432/strongroom' },
+    ),
+    DATABASE_POOL_SIZE: plain(
+      'Connections to PostgreSQL of one process',
+      integer(2, 200, 'connections'),
+      10,
+    ),
+    ALLOW_EMBEDDED: plain('Lets the embedded database serve in production', flag, false),
+    POSTGRES_PASSWORD: secret('Read by docker-compose.yml only, for its database', text()),
+    REDIS_URL: secret('Redis in front of the database', connection(['redis:', 'rediss:']), {
+      example: 'redis://localhost:6379',
+    }),
+  },
+  'Keys and callers': {
+    MASTER_KEYS: secret(
+      'Fernet keys, separated by commas: the first wraps, all unwrap. Lost keys are lost files',
+      masterKeys,
+    ),
+    JWT_SECRET_KEY: secret(
+      'Secret the callers’ tokens are signed with (HS256), at least 32 bytes',
+      text({ maxLength: 8192 }),
+      { older: ['JWT_SECRET'] },
+    ),
+    JWT_SECRET_KEYS: secret<readonly JwtSecret[]>(
+      'Several such secrets: JSON {"kid": "secret"}',
+      jwtSecrets,
+    ),
+    JWT_USER_CLAIM: optional(
+      'Claim that holds the user id; absent: sub, else user_id',
+      text({ maxLength: 128 }),
+      { example: 'user_id' },
+    ),
+    JWT_ISSUER: optional('Issuer (iss) a token must name; absent: any', text(), {
+      example: 'https://portal.example',
+    }),
+    JWT_AUDIENCE: optional('Audience (aud) a token must name; absent: any', text(), {
+      example: 'strongroom',
+    }),
+    JWT_CLOCK_TOLERANCE_SECONDS: plain(
+      'How far the clocks of issuer and service may differ',
+      seconds(0, 300),
+      5,
+    ),
+    ROLE_MAP: variable<ReadonlyMap<string, readonly string[]>>(
+      'Roles as they stand in tokens → roles here: JSON',
+      roleMap,
+      new Map(),
+      { example: '{"doctor": "clinician", "records-office": ["auditor"]}' },
+    ),
+    SERVICE_CLIENTS: optional(
+      'Service accounts: JSON, client → roles it may act for and actions',
+      anyJson,
+      { example: '{"portal-api": {"roles": ["patient"], "actions": ["view"]}}' },
+    ),
+    COOKIE_AUTH: plain('Accept the access_token cookie too', flag, false),
+    OIDC_ISSUER: optional('OpenID Connect issuer', url(), {
+      older: ['KEYCLOAK_ISSUER'],
+      example: 'https://login.example/realms/portal',
+    }),
+    OIDC_AUDIENCE: optional('Audience of its tokens', text(), {
+      older: ['KEYCLOAK_AUDIENCE'],
+      example: 'strongroom',
+    }),
+    OIDC_JWKS_URI: optional('Where its keys are, if not where its metadata say', url(), {
+      older: ['KEYCLOAK_JWKS_URI'],
+      example: 'https://login.example/realms/portal/certs',
+    }),
+    OIDC_CLIENT_ID: optional('Our client there', text(), {
+      older: ['KEYCLOAK_CLIENT_ID'],
+      example: 'strongroom',
+    }),
+    OIDC_CLIENT_SECRET: secret('Its secret', text({ maxLength: 8192 }), {
+      older: ['KEYCLOAK_CLIENT_SECRET'],
+    }),
+    KEYCLOAK_SERVER_URL: optional('Older way to name OIDC_ISSUER, with KEYCLOAK_REALM', url(), {
+      example: 'https://login.example',
+    }),
+    KEYCLOAK_REALM: optional('See KEYCLOAK_SERVER_URL', text(), { example: 'portal' }),
+    KEYCLOAK_SERVICE_ACCOUNT_EMAIL: optional(
+      'E-mail under which the order service’s account acted',
+      text(),
+      { example: 'service@portal.example' },
+    ),
+  },
+  HTTP: {
+    ALLOWED_HOSTS: variable(
+      'Host names this service answers to (.example.org: with subdomains); absent: any',
+      list(hostName),
+      none,
+      { example: 'files.portal.example' },
+    ),
+    CORS_ALLOWED_ORIGINS: variable<'*' | readonly string[]>(
+      'Origins whose pages may call this service; absent: none',
+      corsOrigins,
+      none,
+      { example: 'https://portal.example' },
+    ),
+    FRAME_ANCESTORS: variable(
+      "Pages that may embed a document: 'self', 'none' or origins",
+      frameAncestors,
+      ["'self'"],
+      { example: 'self https://portal.example' },
+    ),
+    TRUST_PROXY: variable<false | number | readonly string[]>(
+      'Proxies whose X-Forwarded-For is believed: hops or CIDR ranges; absent: none',
+      trustProxy,
+      false,
+      { example: '1' },
+    ),
+    API_PREFIX: variable('Where the order calls stand', pathPrefix, '/api/v1', {
+      example: 'api/v1/',
+    }),
+    LEGACY_STATUS: plain('Answer 400 where the Django service did (too large)', flag, false),
+    METRICS_TOKEN: secret('Bearer token for metrics and for details of health', token),
+  },
+  'Uploads and files': {
+    MAX_FILE_SIZE_MB: plain(
+      'Largest file, in MiB (1,048,576 bytes)',
+      integer(1, 1_048_576, 'MiB'),
+      100,
+    ),
+    ALLOWED_CONTENT_TYPES: variable(
+      'Types that are kept: media types or pdf, jpeg, png, heic, tiff, webp, docx, xlsx, odt, txt, csv, dicom, zip',
+      contentTypes,
+      defaultContentTypes,
+      { example: 'pdf,jpeg,png,heic,tiff,webp,docx,xlsx,odt,txt,csv,dicom,zip' },
+    ),
+    MAX_CONCURRENT_UPLOADS: plain(
+      'Uploads at a time, past which the answer is 503; bounds memory',
+      integer(1, 10_000),
+      64,
+    ),
+    UPLOAD_IDLE_SECONDS: plain(
+      'An upload that sends nothing for so long is ended',
+      seconds(1, 3600),
+      30,
+    ),
+    UPLOAD_MIN_BYTES_PER_SECOND: plain(
+      'An upload that stays slower than this is ended; 0: none',
+      integer(0, 1_073_741_824, 'bytes a second'),
+      1024,
+    ),
+    UPLOAD_QUOTA_MB: plain(
+      'What one person may keep in all, in MiB; 0: no limit',
+      integer(0, 1_073_741_824, 'MiB'),
+      0,
+    ),
+    MAX_UPLOAD_FIELDS: plain('Form fields of one upload', integer(1, 1000), 32),
+    MAX_BATCH_FILES: plain('Files of one batch', integer(1, 1000), 20),
+    SEGMENT_SIZE_LOG2: plain(
+      'Segment size of new sealings as a power of two (18: 256 KiB)',
+      integer(16, 22),
+      18,
+    ),
+    UPLOAD_EXPIRY_DAYS: plain('Unfinished uploads are removed after so long', days(1, 365), 7),
+    DELETE_RETENTION_DAYS: plain(
+      'How long a deleted file can be restored before it is destroyed; 0: not at all',
+      days(0, 36_500),
+      30,
+    ),
+  },
+  'Assignments (who treats whom)': {
+    ASSIGNMENTS_URL: optional(
+      'The portal is asked: GET …?clinician_id=&patient_id= → {"assigned": true}; a path is taken from DATABASE_SERVICE_URL; absent: our own table',
+      text(),
+      { example: 'https://portal.example/api/assignments/check' },
+    ),
+    DATABASE_SERVICE_URL: optional(
+      'Base of the portal’s database service; ASSIGNMENTS_URL is then /api/assignments/check there, unless given',
+      url(),
+      { example: 'https://portal.example' },
+    ),
+    DATABASE_SERVICE_TOKEN: secret('Bearer token for it', text({ maxLength: 8192 })),
+    ASSIGNMENTS_TIMEOUT_MS: plain(
+      'Time limit of that question',
+      integer(50, 60_000, 'milliseconds'),
+      2000,
+    ),
+    ASSIGNMENTS_CACHE_SECONDS: plain('How long an answer is good for', seconds(0, 60), 30),
+    ASSIGNMENT_GRANTS: plain(
+      'team: a clinician newly assigned gets the patient’s records; uploader: only what they upload',
+      oneOf(['team', 'uploader']),
+      'team',
+    ),
+  },
+  'Tickets, orders and buckets': {
+    TICKET_MAX_SECONDS: plain('Longest life of an unopened ticket', seconds(10, 3600), 900),
+    UPLOAD_TICKET_SECONDS: plain(
+      'Life of an upload ticket where none is asked for; at most TICKET_MAX_SECONDS',
+      seconds(10, 604_800),
+      900,
+      { older: ['AWS_S3_PRESIGNED_URL_EXPIRY'] },
+    ),
+    VIEW_TICKET_SECONDS: plain(
+      'Life of a view ticket where none is asked for; at most TICKET_MAX_SECONDS',
+      seconds(10, 604_800),
+      900,
+      { older: ['AWS_S3_PUBLIC_URL_EXPIRY'] },
+    ),
+    VIEW_SESSION_SECONDS: plain(
+      'How long an opened view ticket serves its client',
+      seconds(10, 86_400),
+      3600,
+    ),
+    DIRECT_UPLOADS: plain(
+      'Presigned S3 URLs for uploads: plaintext rests in an inbox for a while',
+      flag,
+      false,
+    ),
+    BUCKETS: variable(
+      'Buckets there are',
+      list(
+        text({
+          maxLength: 63,
+          pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+          expected: 'bucket names of 3 to 63 lower case letters, digits, dots and hyphens',
+        }),
+      ),
+      ['documents'],
+    ),
+    ORDER_SERVICE_URL: optional('Base of the order service', url(), {
+      older: ['FASTAPI_APP_BASE_URL'],
+      example: 'https://orders.portal.example',
+    }),
+  },
+  S3: {
+    AWS_REGION: plain(
+      'Region of the bucket',
+      text({ pattern: /^[a-z0-9-]+$/, expected: 'a region such as ap-southeast-2' }),
+      'ap-southeast-2',
+      { older: ['AWS_S3_REGION_NAME'] },
+    ),
+    AWS_ACCESS_KEY_ID: secret('Access key; absent: the machine’s own role', text()),
+    AWS_SECRET_ACCESS_KEY: secret('Its secret', text()),
+    AWS_ROLE_ARN: optional(
+      'Role to assume',
+      text({ pattern: /^arn:[\w-]+:iam::\d*:role\/.+$/, expected: 'the ARN of a role' }),
+      { example: 'arn:aws:iam::123456789012:role/strongroom' },
+    ),
+    AWS_ROLE_SESSION_NAME: variable(
+      'Name of the session',
+      text({ pattern: /^[\w+=,.@-]{2,64}$/, expected: '2 to 64 of A-Z a-z 0-9 _ + = , . @ -' }),
+      'strongroom',
+    ),
+    AWS_ROLE_SESSION_DURATION: plain('Life of the session', seconds(900, 43_200), 14_400),
+    S3_BUCKET: optional(
+      'Bucket of the sealed files',
+      text({ pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, expected: 'a bucket name' }),
+      { older: ['AWS_S3_BUCKET_NAME', 'AWS_BUCKET_NAME'], example: 'strongroom-files' },
+    ),
+    S3_PREFIX: optional('Folder within the bucket', text({ maxLength: 512 }), {
+      example: 'strongroom/',
+    }),
+    S3_ENDPOINT: optional('An S3-compatible server of one’s own', url(), {
+      example: 'https://s3.portal.example',
+    }),
+    S3_FORCE_PATH_STYLE: plain('Address the bucket by path', flag, false),
+    S3_USE_ACCELERATE: plain('Transfer acceleration', flag, false),
+    S3_SSE: optional(
+      'Server-side encryption on top of ours; absent: AES256, none with S3_ENDPOINT',
+      oneOf(['AES256', 'aws:kms', 'none']),
+      { older: ['AWS_S3_SSE_ALGORITHM'], example: 'AES256' },
+    ),
+    S3_CREATE_BUCKET: plain('Make the bucket where it is missing', flag, false),
+    S3_VERIFY_ON_INIT: plain('Try the bucket at start', flag, true, {
+      older: ['AWS_S3_VERIFY_ON_INIT'],
+    }),
+  },
+  'Audit, scanning, webhooks': {
+    AUDIT_SINK_URL: optional('Where audit events are copied to', url(), {
+      example: 'https://siem.portal.example/events',
+    }),
+    AUDIT_ANCHOR: optional('Where signed heads of the audit log are put', text(), {
+      example: '/mnt/anchor',
+    }),
+    CLAMD_URL: optional('ClamAV', connection(['tcp:', 'unix:']), {
+      example: 'tcp://localhost:3310',
+    }),
+    SCAN_POLICY: optional('What an unscanned or infected file may do', text(), {
+      example: 'require',
+    }),
+    WEBHOOK_URL: optional('Where events are posted to', url(), {
+      example: 'https://portal.example/hooks/files',
+    }),
+    WEBHOOK_SECRET: secret('Secret they are signed with', token),
+  },
+}
+
+type UnionToIntersection<U> = (U extends unknown ? (each: U) => void : never) extends (
+  all: infer I,
+) => void
+  ? I
+  : never
+
+type Table = UnionToIntersection<(typeof sections)[keyof typeof sections]>
+
+export type VariableName = keyof Table
+
+/** The value each variable has after reading. */
+export type Values = {
+  readonly [N in VariableName]: Table[N] extends Variable<infer T> ? T : never
+}
+
+/** All variables by name, in the order of their sections. */
+export const variables: ReadonlyMap<VariableName, Variable<unknown>> = new Map(
+  Object.values(sections).flatMap(
+    (section) => Object.entries(section) as [VariableName, Variable<unknown>][],
+  ),
+)
+
+/** Names older services had that mean nothing here, and why. */
+export const ignoredNames: ReadonlyMap<string, string> = new Map([
+  ['SECRET_KEY', 'tokens are verified with JWT_SECRET_KEY and files sealed under MASTER_KEYS'],
+  ['DEBUG', 'nothing is answered differently for debugging; see LOG_LEVEL'],
+])
