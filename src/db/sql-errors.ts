@@ -1,0 +1,78 @@
+import pg from 'pg'
+import { StrongroomError } from '../errors/strongroom-error.js'
+
+/** Seconds a caller is asked to wait when the database is away. */
+const RETRY_AFTER = 5
+
+/** SQLSTATEs by which the server, not the statement, is the cause (PostgreSQL, appendix A). */
+const unavailable = new Set([
+  '25006', // read-only: a standby after a failover
+  '25P03', // idle in transaction for too long
+  '25P04', // transaction timeout
+  '55P03', // lock not available within lock_timeout
+  '57014', // statement timeout
+])
+/** Classes: connection exception, bad credentials, resources, operator intervention, system. */
+const unavailableClasses = new Set(['08', '28', '53', '57', '58', 'XX'])
+
+/** Name of the unique constraint or index that refused the row (23505), if that is what happened. */
+export function violatedConstraint(error: unknown): string | undefined {
+  return sqlState(error) === '23505' ? asDatabaseError(error)?.constraint : undefined
+}
+
+/** The five characters of an SQLSTATE, where the error is a statement's. */
+export function sqlState(error: unknown): string | undefined {
+  return asDatabaseError(error)?.code
+}
+
+/** Whether the transaction may simply be run again (40001 serialization, 40P01 deadlock). */
+export function isSerializationFailure(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === '40001' || state === '40P01'
+}
+
+/** Whether the connection that threw this can serve no further statement. */
+export function losesConnection(error: unknown): boolean {
+  const answer = asDatabaseError(error)
+  if (answer !== undefined) return answer.severity === 'FATAL' || answer.severity === 'PANIC'
+  return isDriverFailure(error)
+}
+
+/** The error to throw instead: `database_unavailable` where the database is the cause. */
+export function translate(error: unknown): unknown {
+  if (error instanceof StrongroomError) return error
+  const state = sqlState(error)
+  const away =
+    losesConnection(error) ||
+    (state !== undefined && (unavailable.has(state) || unavailableClasses.has(state.slice(0, 2))))
+  return away ? databaseUnavailable(error, state) : error
+}
+
+export function databaseUnavailable(cause: unknown, state?: string): StrongroomError {
+  return new StrongroomError('database_unavailable', {
+    retryAfter: RETRY_AFTER,
+    cause,
+    context: { sqlState: state },
+  })
+}
+
+export function commitUnknown(cause: unknown): StrongroomError {
+  return new StrongroomError('commit_unknown', { retryAfter: RETRY_AFTER, cause })
+}
+
+function asDatabaseError(error: unknown): pg.DatabaseError | undefined {
+  return error instanceof pg.DatabaseError ? error : undefined
+}
+
+/** The driver's own errors carry no class: an errno of the system, or a sentence. */
+function isDriverFailure(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) {
+    return false
+  }
+  if ('code' in error && typeof error.code === 'string' && /^E[A-Z_]+$/.test(error.code)) {
+    return true
+  }
+  return /connection|terminated|timeout|time limit|not queryable|pool after calling end/i.test(
+    error.message,
+  )
+}

@@ -1,0 +1,107 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { access, cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import type { Database, DatabaseLimits } from '../../src/db/database.js'
+import { openEmbeddedDatabase } from '../../src/db/embedded-database.js'
+import { openPostgresDatabase } from '../../src/db/postgres-database.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** A database of its own for one test file, empty at first. */
+export interface TestDatabase {
+  readonly engine: Database['engine']
+  /** Opens it; a second time only after the first was closed, where it is embedded. */
+  open(limits?: DatabaseLimits): Promise<Database>
+  /** What a child process needs to open it: the folder or the URL. */
+  readonly place: string
+  /** Removes it for good; everything opened **must** have been closed. */
+  drop(): Promise<void>
+}
+
+/**
+ * The engines to run a test on: embedded always, PostgreSQL where TEST_DATABASE_URL names a server
+ * on which databases may be created.
+ */
+export const engines: readonly Database['engine'][] =
+  (process.env['TEST_DATABASE_URL'] ?? '') === '' ? ['embedded'] : ['embedded', 'postgres']
+
+export async function createTestDatabase(engine: Database['engine']): Promise<TestDatabase> {
+  return engine === 'embedded' ? await createEmbedded() : await createOnServer()
+}
+
+async function createEmbedded(): Promise<TestDatabase> {
+  const parent = await mkdtemp(join(tmpdir(), 'strongroom-db-'))
+  const folder = join(parent, 'database')
+  await cp(await emptyCluster(), folder, { recursive: true })
+  return {
+    engine: 'embedded',
+    place: folder,
+    open: (limits) => openEmbeddedDatabase({ ...limits, folder }),
+    drop: () => rm(parent, { recursive: true, force: true }),
+  }
+}
+
+/** Making a cluster takes seconds: one is kept for all test files and runs, and copied. */
+async function emptyCluster(): Promise<string> {
+  const kept = join(root, 'node_modules/.cache/strongroom-clusters')
+  await mkdir(kept, { recursive: true, mode: 0o700 })
+  const place = join(kept, await makersDigest())
+  if (await isThere(place)) return place
+  const draft = await mkdtemp(join(kept, 'draft-'))
+  const database = await openEmbeddedDatabase({ folder: draft })
+  await database.close()
+  try {
+    await rename(draft, place)
+  } catch (error) {
+    // Another test file was faster; its cluster is as good.
+    if (!(await isThere(place))) throw error
+    await rm(draft, { recursive: true })
+  }
+  return place
+}
+
+/** Changes with whatever makes a cluster: the engine's version and our worker. */
+async function makersDigest(): Promise<string> {
+  const hash = createHash('sha256')
+  for (const file of [
+    'node_modules/@electric-sql/pglite/package.json',
+    'src/db/embedded-worker.ts',
+  ]) {
+    hash.update(await readFile(join(root, file)))
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function createOnServer(): Promise<TestDatabase> {
+  const server = process.env['TEST_DATABASE_URL'] ?? ''
+  const name = `strongroom_test_${randomBytes(6).toString('hex')}`
+  await onServer(server, `CREATE DATABASE ${name}`)
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  return {
+    engine: 'postgres',
+    place: url.href,
+    open: (limits) => openPostgresDatabase({ ...limits, url: url.href }),
+    drop: () => onServer(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+  }
+}
+
+async function onServer(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
