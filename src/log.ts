@@ -101,12 +101,13 @@ function serializeReply(reply: unknown): { status: number | undefined } {
   return { status: typeof statusCode === 'number' ? statusCode : undefined }
 }
 
-// Pino makes an error's message the line's where none is given, and that may quote the request.
+// Pino, and Fastify's own handler, make an error's message the line's; it may quote the request.
 function withOwnMessage(args: unknown[]): unknown[] {
   const [first, message, ...rest] = args
   const facts = first instanceof Error ? { err: first } : first
-  const failed = typeof facts === 'object' && facts !== null && 'err' in facts
-  return failed ? [facts, message ?? 'failed', ...rest] : args
+  if (typeof facts !== 'object' || facts === null || !('err' in facts)) return args
+  const repeated = facts.err instanceof Error && facts.err.message === message
+  return [facts, message === undefined || repeated ? 'failed' : message, ...rest]
 }
 
 const options: LoggerOptions = {

@@ -77,22 +77,32 @@ export async function provideJwtSecrets(
   return { jwtSecrets, notices }
 }
 
+/**
+ * Whether development secrets can be had, without making any.
+ *
+ * @throws ConfigError as provideSecrets
+ */
+export async function checkDevelopmentSecrets(settings: Settings): Promise<void> {
+  if (settings.jwt.secrets === undefined) await readSecret(jwtSecretFile, keysDir(settings))
+  if (settings.keys.masterKeys !== undefined) return
+  if ((await readDevelopmentMasterKey(settings)) !== undefined) return
+  const path = join(keysDir(settings), masterKeyFile.name)
+  for (const folder of [join(settings.dataDir, 'database'), settings.filesDir]) {
+    if (await holdsAnything(folder)) {
+      throw new ConfigError([
+        `MASTER_KEYS is absent and so is ${path}, but ${folder} is not empty: a new master key would open nothing in it. Expected the key these data were sealed under, in MASTER_KEYS or in that file`,
+      ])
+    }
+  }
+}
+
 /** The development master key, or undefined where there is none yet. */
 export function readDevelopmentMasterKey(settings: Settings): Promise<string | undefined> {
   return readSecret(masterKeyFile, keysDir(settings))
 }
 
 async function developmentMasterKey(settings: Settings, notices: string[]): Promise<string> {
-  const path = join(keysDir(settings), masterKeyFile.name)
-  if ((await readDevelopmentMasterKey(settings)) === undefined) {
-    for (const folder of [join(settings.dataDir, 'database'), settings.filesDir]) {
-      if (await holdsAnything(folder)) {
-        throw new ConfigError([
-          `MASTER_KEYS is absent and so is ${path}, but ${folder} is not empty: a new master key would open nothing in it. Expected the key these data were sealed under, in MASTER_KEYS or in that file`,
-        ])
-      }
-    }
-  }
+  await checkDevelopmentSecrets(settings)
   return provide(masterKeyFile, settings, notices)
 }
 

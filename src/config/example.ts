@@ -22,10 +22,11 @@ function renderVariable(name: VariableName, variable: Variable<unknown>): string
   return `# ${mark}${variable.help}${older}\n# ${name}=${quote(variable.example ?? showValue(variable.fallback))}\n`
 }
 
-/** A value as it stands in a `.env` file: in quotes where it holds spaces or quotes. */
+/** A value as it stands in a `.env` file: in quotes where it needs them, of a kind it does not hold. */
 export function quote(value: string): string {
-  if (!/[\s"'#]/.test(value)) return value
-  return value.includes("'") ? `"${value}"` : `'${value}'`
+  if (/^[^\s"'`#]*$/.test(value)) return value
+  const mark = ["'", '"', '`'].find((each) => !value.includes(each)) ?? '`'
+  return `${mark}${value}${mark}`
 }
 
 /** A value as text; absent ones are empty. */

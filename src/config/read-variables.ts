@@ -17,6 +17,8 @@ export interface Reading {
   readonly values: Values
   /** Variables that were set, by whatever name, right or wrong. */
   readonly given: ReadonlySet<VariableName>
+  /** Variables whose text broke their rule: their value is the default. */
+  readonly wrong: ReadonlySet<VariableName>
   readonly problems: string[]
   readonly notices: string[]
 }
@@ -79,41 +81,53 @@ function findVariable(
   return first
 }
 
-function parse(
-  { name, text }: Found,
-  { kind, printable, fallback }: Variable<unknown>,
-  problems: string[],
-): unknown {
+function parse({ text }: Found, { kind }: Variable<unknown>): unknown {
   try {
     return Object.freeze(kind(text))
   } catch (error) {
-    if (!(error instanceof WrongValue)) throw error
-    const got = printable ? `, got ${JSON.stringify(text.slice(0, 40))}` : ''
-    problems.push(`${name}: expected ${error.message}${got}`)
-    return fallback
+    if (error instanceof WrongValue) return error
+    throw error
   }
+}
+
+function describeWrong(
+  { name, text }: Found,
+  { printable }: Variable<unknown>,
+  { message }: WrongValue,
+): string {
+  const got = printable ? `, got ${JSON.stringify(text.slice(0, 40))}` : ''
+  return `${name}: expected ${message}${got}`
 }
 
 /** Reads every variable of the schema. Reports all problems, throws none. */
 export function readVariables(env: Environment): Reading {
   const values: Partial<Record<VariableName, unknown>> = {}
   const given = new Set<VariableName>()
+  const wrong = new Set<VariableName>()
   const problems: string[] = []
   const notices: string[] = []
   for (const [name, variable] of variables) {
     const found = findVariable(name, variable, env, { problems, notices })
     if (found === undefined) {
       values[name] = variable.fallback
-      if (variable.secret && isSet(env[`${name}_FILE`])) given.add(name)
+      if (!variable.secret || !isSet(env[`${name}_FILE`])) continue
+      given.add(name)
+      wrong.add(name)
       continue
     }
     given.add(name)
-    const value = parse(found, variable, problems)
-    values[name] = value
-    if (value !== variable.fallback) sayUnavailable(name, found, problems, notices)
+    const value = parse(found, variable)
+    if (value instanceof WrongValue) {
+      values[name] = variable.fallback
+      wrong.add(name)
+      problems.push(describeWrong(found, variable, value))
+    } else {
+      values[name] = value
+      if (value !== variable.fallback) sayUnavailable(name, found, problems, notices)
+    }
   }
   notices.push(...ignoredNotices(env), ...typoNotices(env))
-  return { values: values as Values, given, problems, notices }
+  return { values: values as Values, given, wrong, problems, notices }
 }
 
 function sayUnavailable(

@@ -1,4 +1,4 @@
-import { sep } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import type { arrange } from './arrange.js'
 import type { Reading } from './read-variables.js'
 import { weaknessOf } from './secrets.js'
@@ -78,8 +78,8 @@ function checkExposure(reading: Reading, settings: Settings, { problems }: Findi
 
 /** The sealed files have a folder to themselves: the sweeper removes what it does not know there. */
 function checkFolders({ dataDir, filesDir }: Settings, { problems }: Findings): void {
-  const others = ['database', 'keys'].map((name) => `${dataDir}${sep}${name}`)
-  const contains = (outer: string, inner: string) => `${inner}${sep}`.startsWith(`${outer}${sep}`)
+  const others = ['database', 'keys'].map((name) => join(dataDir, name))
+  const contains = (outer: string, inner: string) => relative(outer, inner).split(sep)[0] !== '..'
   if (others.some((each) => contains(filesDir, each) || contains(each, filesDir))) {
     problems.push(
       'FILE_STORAGE_PATH: expected a folder of its own, apart from DATA_DIR, its database and its keys',

@@ -56,7 +56,7 @@ export const jwtSecrets: Kind<readonly JwtSecret[]> = (value) => {
 
 // Words that stand in tutorials, samples and framework templates.
 const sampleWords =
-  /secret[-_ ]?key|change[-_ ]?(?:me|this|it)|django-insecure|your[-_ ]|example|password|default|test[-_ ]?secret|insecure/i
+  /secret[-_ ]?key|change[-_ ]?(?:me|this|it)|django-insecure|your[-_ ](?:secret|super|jwt|own|key)|example|password|default|test[-_ ]?secret|insecure/i
 
 /** Why a secret is too weak to sign with in production, or undefined. Says nothing of the secret itself. */
 export function weaknessOf(secret: string): string | undefined {

@@ -46,7 +46,7 @@ const variable = <T>(
 ): Variable<T> => ({
   help,
   kind,
-  fallback,
+  fallback: Object.freeze(fallback),
   secret: facts.secret ?? false,
   printable: facts.printable ?? false,
   older: facts.older ?? [],

@@ -1,0 +1,33 @@
+import { ConfigError, type Environment } from '../config.js'
+
+/** What a command has of the world. Tests bring their own. */
+export interface Terminal {
+  /** Working directory: where `.env` is and relative paths start. */
+  readonly cwd: string
+  /** The environment with `.env` in it; throws ConfigError. */
+  loadEnvironment: () => Environment
+  /** Writes a line to standard output: what was asked for. */
+  out: (line: string) => void
+  /** Writes a line to standard error: notices and problems. */
+  err: (line: string) => void
+}
+
+/** A command's answer: 0 done, 1 it cannot be done, 2 it was not called rightly. */
+export type ExitCode = 0 | 1 | 2
+
+/** The command was not called rightly; `message` says how it should be. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** Says why a command failed and answers its exit code; other errors are thrown on. */
+export function explain(error: unknown, { err }: Terminal): ExitCode {
+  if (error instanceof UsageError) {
+    err(`error: ${error.message}`)
+    return 2
+  }
+  if (!(error instanceof ConfigError)) throw error
+  for (const notice of error.notices) err(`notice: ${notice}`)
+  for (const problem of error.problems) err(`error: ${problem}`)
+  return 1
+}
