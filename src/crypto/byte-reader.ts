@@ -1,5 +1,8 @@
 import { CryptoError, type SealedPlace } from './crypto-error.js'
 
+/** Chunks below this are gathered. */
+const leastLength = 4096
+
 /**
  * Takes exact numbers of bytes from chunks of any size. The chunk after the one in use is already
  * asked for, so storage reads while the processor opens.
@@ -15,33 +18,35 @@ export class ByteReader {
   }
 
   /**
-   * The next bytes as they lie: at least one, at most `most`.
-   * @throws CryptoError `cut` if there are none
+   * The next bytes: at most `most`, and no fewer than 4 KiB if that many are wanted. Larger chunks
+   * are not copied; smaller ones are gathered, so that a store that dribbles costs no more memory.
+   * @throws CryptoError `cut` if they are not there
    */
   async some(most: number, place: SealedPlace): Promise<Uint8Array> {
-    if (!(await this.#fill())) throw new CryptoError('cut', place)
-    const bytes = this.#rest.subarray(0, most)
-    this.#rest = this.#rest.subarray(most)
-    return bytes
+    if (this.#rest.length === 0) await this.#fill(place)
+    const least = Math.min(most, leastLength)
+    return this.#rest.length < least ? this.take(least, place) : this.#cut(most)
   }
 
-  /** Exactly `length` bytes, in one piece. */
+  /**
+   * Exactly `length` bytes, in one piece.
+   * @throws CryptoError `cut` if they are not there
+   */
   async take(length: number, place: SealedPlace): Promise<Uint8Array> {
-    const first = await this.some(length, place)
-    if (first.length === length) return first
-    const bytes = new Uint8Array(length)
-    bytes.set(first)
-    for (let at = first.length; at < length; ) {
-      const more = await this.some(length - at, place)
-      bytes.set(more, at)
-      at += more.length
+    if (this.#rest.length >= length) return this.#cut(length)
+    const bytes = Buffer.allocUnsafe(length)
+    for (let at = 0; at < length; ) {
+      if (this.#rest.length === 0) await this.#fill(place)
+      const part = this.#cut(length - at)
+      bytes.set(part, at)
+      at += part.length
     }
     return bytes
   }
 
   /** @throws CryptoError `trailing` if there are bytes left */
   async end(place: SealedPlace): Promise<void> {
-    if (await this.#fill()) throw new CryptoError('trailing', place)
+    if (await this.#advance()) throw new CryptoError('trailing', place)
   }
 
   /** Closes the source, wherever it stands. What that throws comes too late to matter. */
@@ -49,8 +54,19 @@ export class ByteReader {
     await Promise.allSettled([this.#iterator.return?.()])
   }
 
-  /** Whether there is a byte. */
-  async #fill(): Promise<boolean> {
+  /** At most `most` of the bytes at hand. */
+  #cut(most: number): Uint8Array {
+    const bytes = this.#rest.subarray(0, most)
+    this.#rest = this.#rest.subarray(most)
+    return bytes
+  }
+
+  async #fill(place: SealedPlace): Promise<void> {
+    if (!(await this.#advance())) throw new CryptoError('cut', place)
+  }
+
+  /** Goes on to the next chunk that is not empty, if none is at hand. False at the end. */
+  async #advance(): Promise<boolean> {
     while (this.#rest.length === 0) {
       const { done, value } = await this.#next
       if (done === true) return false
