@@ -35,15 +35,17 @@ interface Sealing {
   }
 }
 
+interface SealingOptions {
+  readonly user?: string
+  readonly expires_at?: string | null
+  readonly log2?: number
+  /** What the metadata say in place of the truth. */
+  readonly said?: { readonly size?: number; readonly sha256?: string }
+}
+
 function sealing(
   data: Buffer,
-  {
-    user = 'patient-1',
-    basis = 'own',
-    expires_at = null as string | null,
-    log2 = 16,
-    said = {} as { size?: number; sha256?: string },
-  } = {},
+  { user = 'patient-1', expires_at = null, log2 = 16, said = {} }: SealingOptions = {},
 ): Sealing {
   const [userKey, fileKey, sealed_id] = [FernetKey.generate(), FernetKey.generate(), randomUUID()]
   const sealer = new SegmentSealer({ key: fileKey, sealedId: sealed_id, segmentSizeLog2: log2 })
@@ -57,7 +59,7 @@ function sealing(
     filename: 'صورة 😀.png',
     ...said,
   }
-  const grant = { sealed_id, user, user_key_version: 3, basis, expires_at }
+  const grant = { sealed_id, user, user_key_version: 3, basis: 'own', expires_at } as const
   return {
     sealed,
     rows: {
