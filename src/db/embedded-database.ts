@@ -2,6 +2,7 @@ import { access, chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { Database, DatabaseLimits } from './database.js'
+import { startMaintenance } from './embedded-maintenance.js'
 import { createWorkerStream, startWorker, workerEnd } from './embedded-stream.js'
 import { lockFolder } from './folder-lock.js'
 import { createPooledDatabase } from './pooled-database.js'
@@ -10,6 +11,8 @@ import { sqlTypes } from './sql-types.js'
 export interface EmbeddedOptions extends DatabaseLimits {
   /** Made if absent (0700): holds `lock` and the cluster. */
   readonly folder: string
+  /** Told of maintenance that failed; it is tried again. */
+  readonly onMaintenanceProblem?: (error: unknown) => void
 }
 
 /**
@@ -32,10 +35,21 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Da
     if (!(await exists(cluster))) await workerEnd(startWorker({ cluster, task: 'create' }))
     const database = serveCluster(cluster, options, unlock)
     await database.ping()
-    return database
+    return maintained(database, options.onMaintenanceProblem)
   } catch (error) {
     await unlock()
     throw error
+  }
+}
+
+function maintained(database: Database, onProblem?: (error: unknown) => void): Database {
+  const maintenance = startMaintenance(database, onProblem)
+  return {
+    ...database,
+    async close() {
+      await maintenance.stop()
+      await database.close()
+    },
   }
 }
 

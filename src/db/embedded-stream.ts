@@ -2,14 +2,18 @@ import { Duplex } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import type { EmbeddedWorkerData, FromWorker, ToWorker } from './embedded-protocol.js'
 
-/** Beside this file, as source or as built. */
+/**
+ * The worker always runs as built, also where this module runs from its source: loading a compiler
+ * into each thread would cost more than opening the database.
+ */
 const workerFile = new URL(
-  import.meta.url.endsWith('.ts') ? './embedded-worker.ts' : './embedded-worker.js',
+  import.meta.url.endsWith('.ts') ? '../../dist/db/embedded-worker.js' : './embedded-worker.js',
   import.meta.url,
 )
 
 export function startWorker(data: EmbeddedWorkerData): Worker {
-  return new Worker(workerFile, { workerData: data, name: 'embedded-database' })
+  // Nothing of the process is handed on: no loaders, and no environment with its secrets.
+  return new Worker(workerFile, { workerData: data, execArgv: [], env: {} })
 }
 
 /** Resolves when the worker has ended, thrown where it ended with an error. */
