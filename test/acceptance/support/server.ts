@@ -1,0 +1,185 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { type Answer, type Call, call, closeConnections } from './http.js'
+import { createDatabase, type TestDatabase } from './postgres.js'
+import type { Address } from './raw.js'
+import { type Claims, claimsOf, mintToken } from './tokens.js'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+const startLimit = 60_000
+const stopLimit = 20_000
+
+export type Settings = Readonly<Record<string, string>>
+
+/** A running service of its own: own folder, own port, own keys, own database. */
+export interface Server {
+  readonly address: Address
+  readonly origin: string
+  readonly dataDir: string
+  /** Where sealed bytes lie. */
+  readonly filesDir: string
+  /** The shared secret of its tokens. */
+  readonly secret: string
+  /** Where `TEST_DATABASE_URL` is set: the PostgreSQL database of this server. */
+  readonly database: TestDatabase | undefined
+  /** Everything the service has written to its standard output and error. */
+  logs(): string
+  tokenOf(user: string, claims?: Claims): string
+  call(path: string, options?: Call): Promise<Answer>
+  /** Paths of everything under `filesDir`, relative to it. */
+  blobs(): Promise<string[]>
+  /** SIGTERM; the exit code. */
+  stop(): Promise<number | null>
+  /** SIGKILL: no chance to tidy up. */
+  kill(): Promise<void>
+  /** Starts again on the same data, with other settings where given. */
+  start(settings?: Settings): Promise<void>
+  /** Ends it and removes all it had. */
+  close(): Promise<void>
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  probe.listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  if (address === null || typeof address === 'string') throw new Error('No port to be had')
+  return address.port
+}
+
+const fernetKey = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_')
+
+/** Only what a program needs to run: a developer's own settings are not the test's. */
+function bareEnvironment(): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG']
+  return Object.fromEntries(
+    kept.flatMap((name) => {
+      const value = process.env[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+}
+
+function launch(settings: Settings, log: string[]): ChildProcess {
+  const child = spawn(process.execPath, [join(root, 'dist/main.js')], {
+    cwd: root,
+    env: { ...bareEnvironment(), ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8')
+    stream.on('data', (piece: string) => log.push(piece))
+  }
+  return child
+}
+
+const isOver = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
+
+async function isReady(origin: string): Promise<boolean> {
+  try {
+    return (await call(origin, '/health/ready')).status === 200
+  } catch {
+    return false
+  }
+}
+
+async function untilReady(child: ChildProcess, origin: string, log: string[]): Promise<void> {
+  const deadline = Date.now() + startLimit
+  while (Date.now() < deadline) {
+    if (isOver(child)) break
+    if (await isReady(origin)) return
+    await wait(50)
+  }
+  child.kill('SIGKILL')
+  throw new Error(`The service did not become ready:\n${log.join('').slice(-4000)}`)
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (isOver(child)) return child.exitCode
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  const timer = setTimeout(() => child.kill('SIGKILL'), stopLimit)
+  await exited
+  clearTimeout(timer)
+  if (child.signalCode === 'SIGKILL' && signal !== 'SIGKILL') {
+    throw new Error('The service did not stop in time')
+  }
+  return child.exitCode
+}
+
+/** Starts the built service (`npm run build` makes it) and waits until it says it is ready. */
+export async function startServer(extra: Settings = {}): Promise<Server> {
+  if (!existsSync(join(root, 'dist/main.js'))) throw new Error('Build first: npm run build')
+  const folder = await mkdtemp(join(tmpdir(), 'strongroom-'))
+  const dataDir = join(folder, 'data')
+  const filesDir = join(dataDir, 'files')
+  const database = await createDatabase()
+  const address = { host: '127.0.0.1', port: await freePort() }
+  const origin = `http://${address.host}:${address.port}`
+  const secret = randomBytes(32).toString('hex')
+  const log: string[] = []
+  const base: Settings = {
+    HOST: address.host,
+    PORT: String(address.port),
+    DATA_DIR: dataDir,
+    MASTER_KEYS: fernetKey(),
+    JWT_SECRET_KEY: secret,
+    ...(database === undefined ? {} : { DATABASE_URL: database.url }),
+    ...extra,
+  }
+  let child: ChildProcess | undefined
+  const orphan = () => child?.kill('SIGKILL')
+  process.on('exit', orphan)
+
+  const start = async (settings: Settings = {}) => {
+    child = launch({ ...base, ...settings }, log)
+    await untilReady(child, origin, log)
+  }
+  const server: Server = {
+    address,
+    origin,
+    dataDir,
+    filesDir,
+    secret,
+    database,
+    logs: () => log.join(''),
+    tokenOf: (user, claims = {}) => mintToken(claimsOf(user, claims), secret),
+    call: (path, options) => call(origin, path, options),
+    blobs: async () => {
+      const entries = await readdir(filesDir, { recursive: true, withFileTypes: true })
+      return entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+    },
+    start,
+    stop: async () => (child === undefined ? null : await end(child, 'SIGTERM')),
+    kill: async () => {
+      if (child !== undefined) await end(child, 'SIGKILL')
+    },
+    close: async () => {
+      if (child !== undefined) await end(child, 'SIGTERM')
+      process.off('exit', orphan)
+      await closeConnections(origin)
+      await database?.drop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+  try {
+    await start()
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+  return server
+}
