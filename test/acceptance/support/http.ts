@@ -69,7 +69,14 @@ const agents = new Map<string, Agent>()
 function agentOf(origin: string): Agent {
   const known = agents.get(origin)
   if (known !== undefined) return known
-  const agent = new Agent({ connections: 64, headersTimeout: 30_000, bodyTimeout: 30_000 })
+  const agent = new Agent({
+    connections: 64,
+    headersTimeout: 30_000,
+    bodyTimeout: 30_000,
+    // Well before the service lets go of an idle connection: none is used as it closes.
+    keepAliveTimeout: 1000,
+    keepAliveMaxTimeout: 1000,
+  })
   agents.set(origin, agent)
   return agent
 }
