@@ -87,7 +87,7 @@ async function put(
     await onDisk(giveItsPlace(disk, temporary, place))
     return { length }
   } finally {
-    await unlink(temporary).catch(() => undefined)
+    await Promise.allSettled([folderMade, unlink(temporary)])
     disk.writing.delete(name)
   }
 }
