@@ -60,10 +60,21 @@ export function partHeaderTap(boundary: string): PartHeaderTap {
     return end + 2
   }
 
+  /** What is pending before `chunk`, unless that is body bytes in which no delimiter begins. */
+  function joined(chunk: Buffer): Buffer {
+    if (pending.length === 0) return chunk
+    const isLong = place === 'body' && chunk.length >= delimiter.length
+    const seam = Buffer.concat([pending, isLong ? chunk.subarray(0, delimiter.length - 1) : chunk])
+    if (!isLong) return seam
+    if (seam.includes(delimiter)) return Buffer.concat([pending, chunk])
+    afterHeader = false
+    return chunk
+  }
+
   return {
     feed(chunk) {
       if (place === 'done') return
-      const data = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
+      const data = joined(chunk)
       let position = 0
       while (position !== -1) {
         position = place === 'body' ? passBody(data, position) : passHeader(data, position)
