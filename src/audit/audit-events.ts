@@ -1,0 +1,89 @@
+/**
+ * The closed list of audit actions: what each means is in docs/AUDIT-EVENTS.md, which a test holds
+ * against this list. An action may be added, never changed in meaning.
+ */
+export const auditActions = [
+  'auth.refused',
+  'auth.refused_summary',
+  'file.upload',
+  'file.view',
+  'file.download',
+  'file.head',
+  'file.not_modified',
+  'file.check',
+  'file.list',
+  'file.metadata_read',
+  'file.update',
+  'file.version_add',
+  'file.versions_list',
+  'file.delete',
+  'file.restore',
+  'file.purge',
+  'file.access_log_read',
+  'file.read_broken_off',
+  'record.upload',
+  'record.view',
+  'record.download',
+  'record.head',
+  'record.not_modified',
+  'record.list',
+  'record.metadata_read',
+  'record.update',
+  'record.version_add',
+  'record.versions_list',
+  'record.delete',
+  'record.restore',
+  'record.purge',
+  'record.access_log_read',
+  'record.read_broken_off',
+  'record.grants_list',
+  'record.grant',
+  'record.revoke',
+  'record.team_grant',
+  'patient.access_log_read',
+  'record_type.create',
+  'record_type.update',
+  'record_type.delete',
+  'assignment.list',
+  'assignment.create',
+  'assignment.end',
+] as const
+
+export type AuditAction = (typeof auditActions)[number]
+
+export type AuditOutcome = 'success' | 'denied' | 'failed'
+
+/** Who acts and from where: from the verified token and the connection, never from a body. */
+export interface Actor {
+  readonly userId: string
+  /** The person a service acts for. */
+  readonly onBehalfOf?: string | undefined
+  readonly roles: readonly string[]
+  readonly ip: string
+  /** Capped, without control characters. */
+  readonly userAgent: string
+  readonly requestId: string
+}
+
+/** What happened, in ids and numbers alone. */
+export interface AuditFacts {
+  readonly action: AuditAction
+  readonly outcome: AuditOutcome
+  /** Error code, or another word of a closed list, for what was not a plain success. */
+  readonly reason?: string | undefined
+  readonly fileId?: string | undefined
+  /** What is concerned where it is no file: a grant's person, a type, an assignment. */
+  readonly subjectId?: string | undefined
+  readonly patientId?: string | undefined
+  readonly grantId?: string | undefined
+  readonly version?: number | undefined
+  /** Bytes of content served or taken in; a count for summaries. */
+  readonly bytes?: number | undefined
+  readonly readSession?: string | undefined
+}
+
+export interface AuditEvent extends AuditFacts, Omit<Actor, 'userId'> {
+  readonly eventId: string
+  readonly at: Date
+  readonly actorId: string
+}

@@ -1,0 +1,77 @@
+import { FernetKey } from '../crypto/fernet-key.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
+import type { KeyProvider } from './key-provider.js'
+import type { DeploymentKeyRow, KeyStore } from './ports.js'
+
+/** The keys do not belong to the data: starting would make files nobody can open. */
+export class WrongKeysError extends Error {
+  override readonly name = 'WrongKeysError'
+}
+
+interface Dependencies {
+  readonly provider: KeyProvider
+  readonly store: KeyStore
+}
+
+/**
+ * Proves at start that the master keys fit what is stored, and gives the index key.
+ *
+ * Every check value must open with a configured key. Where data are sealed, a missing check value or
+ * index key, or one that does not open, is a refusal: a new key is never made over existing data.
+ * @throws WrongKeysError with what to do
+ */
+export async function openDeploymentKeys({ provider, store }: Dependencies): Promise<FernetKey> {
+  const rows = await store.deploymentKeys()
+  const checks = rows.filter((row) => row.use === 'check')
+  const sealed = await store.hasSealedData()
+  if (sealed && checks.length === 0) {
+    throw new WrongKeysError('The check values of the master keys are missing from the database.')
+  }
+  for (const row of checks) await openCheck(provider, row)
+  await addMissingChecks({ provider, store }, checks)
+  return await openIndexKey({ provider, store }, rows, sealed)
+}
+
+async function openCheck(provider: KeyProvider, row: DeploymentKeyRow): Promise<void> {
+  try {
+    const key = await provider.unwrap(row.wrapped, { use: 'check' })
+    key.destroy()
+  } catch (cause) {
+    if (cause instanceof StrongroomError && cause.code !== 'damaged') throw cause
+    throw new WrongKeysError(
+      `No master key given opens the check value of master key ${row.masterKeyId}, with which data ` +
+        'here are sealed. Give that key in MASTER_KEYS (a comma-separated list; all of them open).',
+      { cause },
+    )
+  }
+}
+
+async function addMissingChecks(
+  { provider, store }: Dependencies,
+  checks: readonly DeploymentKeyRow[],
+): Promise<void> {
+  for (const masterKeyId of provider.masterKeyIds) {
+    if (checks.some((row) => row.masterKeyId === masterKeyId)) continue
+    const key = FernetKey.generate()
+    const wrapped = await provider.wrapWith(masterKeyId, key, { use: 'check' })
+    key.destroy()
+    await store.insertDeploymentKey({ use: 'check', masterKeyId, wrapped })
+  }
+}
+
+async function openIndexKey(
+  { provider, store }: Dependencies,
+  rows: readonly DeploymentKeyRow[],
+  sealed: boolean,
+): Promise<FernetKey> {
+  const found = rows.find((row) => row.use === 'index-key')
+  if (found !== undefined) return await provider.unwrap(found.wrapped, { use: 'index-key' })
+  if (sealed) throw new WrongKeysError('The index key is missing from the database.')
+  const key = FernetKey.generate()
+  const wrapped = await provider.wrap(key, { use: 'index-key' })
+  const [masterKeyId] = provider.masterKeyIds
+  if (await store.insertDeploymentKey({ use: 'index-key', masterKeyId, wrapped })) return key
+  // Another node was first: its key is the deployment's.
+  key.destroy()
+  return await openIndexKey({ provider, store }, await store.deploymentKeys(), true)
+}

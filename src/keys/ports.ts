@@ -1,0 +1,26 @@
+export interface UserKeyRow {
+  readonly userId: string
+  readonly version: number
+  /** Wrapped by the key provider. */
+  readonly wrapped: string
+}
+
+/** A key of the whole deployment: its use, and for a check value the master key it belongs to. */
+export interface DeploymentKeyRow {
+  readonly use: 'index-key' | 'check'
+  readonly masterKeyId: string
+  readonly wrapped: string
+}
+
+export interface KeyStore {
+  /** The version that new wrappings use. */
+  activeUserKey(userId: string): Promise<UserKeyRow | undefined>
+  userKey(userId: string, version: number): Promise<UserKeyRow | undefined>
+  /** Makes the person known and stores their first key; false where they have one by now. */
+  insertFirstUserKey(row: UserKeyRow): Promise<boolean>
+  deploymentKeys(): Promise<DeploymentKeyRow[]>
+  /** False where there is one by now. */
+  insertDeploymentKey(row: DeploymentKeyRow): Promise<boolean>
+  /** Whether anything is sealed: a user key is the first thing that is. */
+  hasSealedData(): Promise<boolean>
+}
