@@ -6,23 +6,46 @@ import tseslint from 'typescript-eslint'
  * `ports` of a room are its interfaces: files called ports.ts.
  */
 const rooms = {
+  ports: { rooms: [], packages: [] },
+  idempotency: { rooms: ['keys', 'ports', 'errors'], packages: [] },
   errors: { rooms: [], packages: [] },
   crypto: { rooms: ['errors'], packages: [] },
   keys: { rooms: ['crypto', 'errors'], packages: [] },
   blobs: { rooms: ['errors'], packages: [] },
-  audit: { rooms: ['crypto', 'keys', 'errors'], packages: [] },
-  people: { rooms: ['crypto', 'keys', 'audit', 'errors'], packages: [] },
+  audit: { rooms: ['crypto', 'keys', 'ports', 'errors'], packages: [] },
+  people: { rooms: ['crypto', 'keys', 'audit', 'ports', 'errors'], packages: [] },
   files: {
-    rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'errors'],
+    rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'idempotency', 'ports', 'errors'],
     packages: ['file-type'],
   },
   records: {
-    rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'files', 'jobs', 'errors'],
+    rooms: [
+      'crypto',
+      'keys',
+      'blobs',
+      'audit',
+      'people',
+      'files',
+      'jobs',
+      'idempotency',
+      'ports',
+      'errors',
+    ],
     packages: [],
   },
-  jobs: { rooms: ['errors'], packages: [] },
+  jobs: { rooms: ['ports', 'errors'], packages: [] },
   db: {
-    rooms: ['errors', 'audit', 'keys', 'people', 'files', 'records', 'jobs'],
+    rooms: [
+      'errors',
+      'ports',
+      'audit',
+      'keys',
+      'people',
+      'files',
+      'records',
+      'jobs',
+      'idempotency',
+    ],
     packages: ['pg', '@electric-sql/pglite', 'fs-native-extensions'],
     only: 'ports',
   },
@@ -66,7 +89,7 @@ function importRule(room, { rooms: seen, packages, only }) {
   if (only === 'ports') {
     const domain = seen.filter((name) => name !== 'errors').join('|')
     patterns.push({
-      regex: `^(?:\\.\\.\\/)+(?:${domain})\\/(?!ports\\.js$|[a-z-]*events\\.js$)`,
+      regex: `^(?:\\.\\.\\/)+(?:${domain})\\/(?!transactions\\.js$|ports\\.js$|[a-z-]*events\\.js$|wrapping\\.js$)`,
       message: `${room} is an adapter: it knows the ports of other rooms and nothing else of them.`,
     })
   }

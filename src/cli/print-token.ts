@@ -1,6 +1,6 @@
 import { provideJwtSecrets } from '../config/development-secrets.js'
-import { knownRoles } from '../config/roles.js'
 import { readConfig } from '../config.js'
+import { roles as knownRoles } from '../people/roles.js'
 import { type ExitCode, type Terminal, UsageError } from './context.js'
 import { signToken } from './sign-token.js'
 

@@ -1,20 +1,5 @@
+import { roles as knownRoles } from '../people/roles.js'
 import { jsonObject, type Kind, WrongValue } from './kinds.js'
-
-/** The roles this service knows; a token's own names become these through ROLE_MAP. */
-export const knownRoles = [
-  'patient',
-  'clinician',
-  'auditor',
-  'admin',
-  'service',
-  'DOC_UPL',
-  'DOC_UPLALL',
-  'DOC_VIEW',
-  'DOC_VIEWALL',
-  'BUY',
-  'SEL',
-  'ADM',
-] as const
 
 const expected = `a JSON object {"their role": "ours"} or {"their role": ["ours", …]}, ours being ${knownRoles.join(', ')}`
 

@@ -17,6 +17,9 @@ export function indexHash(indexKey: FernetKey): IndexHash {
   return {
     fingerprint: (sha256, ownerId) =>
       createHmac('sha256', key).update(sha256).update(ownerId, 'utf8').digest(),
-    of: (use, ...parts) => createHmac('sha256', key).update(JSON.stringify([use, ...parts])).digest(),
+    of: (use, ...parts) =>
+      createHmac('sha256', key)
+        .update(JSON.stringify([use, ...parts]))
+        .digest(),
   }
 }

@@ -1,0 +1,157 @@
+import type { AuditStore, SealedNoteRow } from '../audit/ports.js'
+import type { IdempotencyStore } from '../idempotency/ports.js'
+import type { GrantBasis } from '../keys/wrapping.js'
+
+/** A general file has an owner; a medical record's owner is its patient. */
+export type FileKind = 'general' | 'record'
+
+export interface FileRow {
+  readonly fileId: string
+  readonly kind: FileKind
+  /** The owner; of a record the patient. */
+  readonly ownerId: string
+  readonly uploaderId: string
+  readonly recordId: string | null
+  readonly recordTypeId: string | null
+  /** Number of the current version, from 1. */
+  readonly version: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly deletedAt: Date | null
+  readonly purgeAfter: Date | null
+}
+
+export interface VersionRow {
+  readonly fileId: string
+  readonly version: number
+  readonly sealedId: string
+  /** Bytes in the blob store. */
+  readonly sealedLength: number
+  readonly segmentSizeLog2: number
+  readonly contentType: string
+  /** Bytes of data, for lists and quotas; the sealed metadata is what counts. */
+  readonly size: number
+  /** Sealed metadata, a raw token. */
+  readonly metadata: Buffer
+  readonly createdBy: string
+  readonly createdAt: Date
+}
+
+export interface GrantRow {
+  readonly grantId: string
+  readonly fileId: string
+  readonly userId: string
+  readonly basis: GrantBasis
+  readonly canDownload: boolean
+  readonly canShare: boolean
+  readonly expiresAt: Date | null
+  /** Sealed under the owner's key, about the grant's id. */
+  readonly purpose: SealedNoteRow | null
+  readonly grantedBy: string
+  readonly grantedAt: Date
+}
+
+export interface WrappedKeyRow {
+  readonly sealedId: string
+  readonly grantId: string
+  readonly userKeyVersion: number
+  readonly wrapped: string
+}
+
+/** A grant that stands, with the wrapped key of the version asked for. */
+export interface HeldGrant extends GrantRow {
+  readonly key: { readonly userKeyVersion: number; readonly wrapped: string }
+}
+
+/** A file at one of its versions, with the grants one person holds on it. */
+export interface FileEntry {
+  readonly file: FileRow
+  readonly version: VersionRow
+  readonly held: readonly HeldGrant[]
+}
+
+export interface FileCursor {
+  readonly at: Date
+  readonly id: string
+}
+
+export interface ListQuery {
+  readonly limit: number
+  readonly after?: FileCursor | undefined
+}
+
+export interface OwnedQuery extends ListQuery {
+  /** True: those that were deleted and can be restored, instead of those that are live. */
+  readonly deleted: boolean
+}
+
+export interface GrantedQuery extends ListQuery {
+  readonly patientId?: string | undefined
+  readonly recordTypeId?: string | undefined
+  /** Creation time, both inclusive. */
+  readonly from?: Date | undefined
+  readonly to?: Date | undefined
+}
+
+export interface FileStore {
+  /** Makes people others refer to known (principals), without keys. */
+  ensurePeople(userIds: readonly string[]): Promise<void>
+  /** Serialises changes of one owner's files until the transaction ends. */
+  lockOwner(ownerId: string): Promise<void>
+  /** The row, locked until the transaction ends. */
+  lockFile(fileId: string): Promise<FileRow | undefined>
+  find(fileId: string): Promise<FileRow | undefined>
+  /** The file at `version` (the current one by default), live or deleted, not purged. */
+  entry(fileId: string, userId: string, version?: number): Promise<FileEntry | undefined>
+  /** Live files of this kind, owner and fingerprint, at their current version. */
+  entriesByFingerprint(
+    kind: FileKind,
+    ownerId: string,
+    fingerprint: Buffer,
+    userId: string,
+  ): Promise<FileEntry[]>
+  /** General files of an owner, newest first. */
+  ownedEntries(ownerId: string, query: OwnedQuery): Promise<FileEntry[]>
+  /** Live records on which the person holds a grant that stands, newest first. */
+  grantedEntries(userId: string, query: GrantedQuery): Promise<FileEntry[]>
+  /** False where a live general file of the owner has this fingerprint. */
+  insertFile(row: FileRow, fingerprint: Buffer): Promise<boolean>
+  insertVersion(row: VersionRow): Promise<void>
+  /** Every version, newest first. */
+  versions(fileId: string): Promise<VersionRow[]>
+  insertGrant(row: GrantRow): Promise<void>
+  /** Grants that stand (not revoked; perhaps past their end), oldest first. */
+  grants(fileId: string): Promise<GrantRow[]>
+  /** Marks the grant revoked and destroys its wrapped keys; false where it did not stand. */
+  revokeGrant(grantId: string, by: string, at: Date): Promise<boolean>
+  insertWrappedKey(row: WrappedKeyRow): Promise<void>
+  /** False where a live general file of the owner has this fingerprint. */
+  setCurrentVersion(
+    fileId: string,
+    version: number,
+    fingerprint: Buffer,
+    at: Date,
+  ): Promise<boolean>
+  setMetadata(sealedId: string, metadata: Buffer): Promise<void>
+  touch(fileId: string, at: Date): Promise<void>
+  markDeleted(fileId: string, by: string, at: Date, purgeAfter: Date): Promise<void>
+  /** False where the same bytes are live again. */
+  markRestored(fileId: string, at: Date): Promise<boolean>
+  /** Destroys grants' keys, metadata and fingerprint; the row stays. The sealed ids that were. */
+  purge(fileId: string, at: Date): Promise<string[]>
+  /** Deleted files whose time has come, oldest first. */
+  purgeable(now: Date, limit: number): Promise<string[]>
+  /** Bytes of all versions of a person's general files, deleted ones included until their purge. */
+  usage(ownerId: string): Promise<number>
+  insertIntent(sealedId: string, at: Date): Promise<void>
+  removeIntent(sealedId: string): Promise<void>
+  /** Grant ids among these whose reading must end: revoked, or their file deleted. */
+  endedGrants(grantIds: readonly string[]): Promise<string[]>
+}
+
+/** The stores the use cases of files work with. */
+export interface FileStores {
+  readonly files: FileStore
+  readonly audit: AuditStore
+  readonly idempotency: IdempotencyStore
+}
