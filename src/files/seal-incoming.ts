@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto'
+import type { BlobStore } from '../blobs/blob-store.js'
+import { FernetKey } from '../crypto/fernet-key.js'
+import { sealStream } from '../crypto/seal-stream.js'
+import { SegmentSealer } from '../crypto/segment-sealer.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
+import type { Transactions } from '../ports/transactions.js'
+import { parseDigestHeader } from './content-digest.js'
+import type { FileStores } from './ports.js'
+import { sniffLength, sniffType } from './sniff-type.js'
+
+/** A file as it comes in: not trusted, to be read once. */
+export interface IncomingFile {
+  readonly filename: string | undefined
+  /** Declared type, in lower case without parameters. */
+  readonly contentType: string
+  /** The part's `Content-Digest`. */
+  readonly contentDigest: string | undefined
+  readonly bytes: AsyncIterable<Buffer>
+}
+
+/** Bytes sealed and durable under a key nobody holds yet. Either they are committed or discarded. */
+export interface SealedUpload {
+  readonly key: FernetKey
+  readonly sealedId: string
+  readonly sealedLength: number
+  readonly segmentSizeLog2: number
+  readonly size: number
+  readonly sha256: Buffer
+  readonly contentType: string
+  readonly filename: string | undefined
+  /** Digest the part declared for itself. */
+  readonly declaredDigest: Buffer | undefined
+  /** Whether an intent row tells of the bytes: the commit removes it. */
+  readonly hasIntent: boolean
+  /** Overwrites the key. To be called however it ends. */
+  close(): void
+  /** Removes bytes and intent: for an upload that comes to nothing. */
+  discard(): Promise<void>
+}
+
+export interface IncomingLimits {
+  /** Bytes. */
+  readonly maxBytes: number
+  readonly allowedTypes: readonly string[]
+}
+
+export type SealIncoming = (file: IncomingFile, limits: IncomingLimits) => Promise<SealedUpload>
+
+interface Dependencies {
+  readonly blobs: Pick<BlobStore, 'put' | 'remove'>
+  readonly db: Transactions<Pick<FileStores, 'files'>>
+  readonly segmentSizeLog2: number
+}
+
+/**
+ * Sniff, count, hash, seal and store in one pass, in constant memory. Draws a fresh key and sealed id.
+ * Throws `type_not_allowed`, `type_mismatch`, `file_too_large`, `storage_unavailable`, and whatever
+ * the source throws; nothing is left then.
+ */
+export function sealIncoming({ blobs, db, segmentSizeLog2 }: Dependencies): SealIncoming {
+  return async (file, limits) => {
+    const declaredDigest =
+      file.contentDigest === undefined ? undefined : parseDigestHeader(file.contentDigest)
+    const source = counted(file.bytes, limits.maxBytes)[Symbol.asyncIterator]()
+    const head = await readHead(source, 2 ** segmentSizeLog2)
+    const start = Buffer.concat(head.chunks).subarray(0, sniffLength)
+    const contentType = await sniffType(start, file.contentType, limits.allowedTypes)
+    const sealedId = randomUUID()
+    // A body of one segment needs no intent: the two-way sweep covers it.
+    if (!head.ended) await db.stores.files.insertIntent(sealedId, new Date())
+    const key = FernetKey.generate()
+    const sealer = new SegmentSealer({ key, sealedId, segmentSizeLog2 })
+    const forget = async () => {
+      if (!head.ended) await db.stores.files.removeIntent(sealedId)
+    }
+    let sealedLength: number
+    try {
+      const stored = await blobs.put(sealedId, sealStream(replay(head.chunks, source), sealer))
+      sealedLength = stored.length
+    } catch (error) {
+      key.destroy()
+      await forget()
+      throw error
+    }
+    return {
+      key,
+      sealedId,
+      sealedLength,
+      segmentSizeLog2,
+      size: sealer.size,
+      sha256: sealer.sha256,
+      contentType,
+      filename: file.filename,
+      declaredDigest,
+      hasIntent: !head.ended,
+      close: () => {
+        key.destroy()
+      },
+      discard: async () => {
+        await blobs.remove(sealedId)
+        await forget()
+      },
+    }
+  }
+}
+
+async function* counted(bytes: AsyncIterable<Buffer>, most: number): AsyncGenerator<Buffer, void> {
+  let size = 0
+  for await (const chunk of bytes) {
+    size += chunk.length
+    if (size > most) {
+      throw new StrongroomError('file_too_large', { detail: `At most ${most} bytes are taken.` })
+    }
+    yield chunk
+  }
+}
+
+/** The first `length` bytes or more, as they came; `ended` where there is nothing after them. */
+async function readHead(source: AsyncIterator<Buffer>, length: number) {
+  const chunks: Buffer[] = []
+  for (let size = 0; size <= length; ) {
+    const step = await source.next()
+    if (step.done === true) return { chunks, ended: true }
+    chunks.push(step.value)
+    size += step.value.length
+  }
+  return { chunks, ended: false }
+}
+
+async function* replay(
+  chunks: readonly Buffer[],
+  rest: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer, void> {
+  try {
+    yield* chunks
+    for (;;) {
+      const step = await rest.next()
+      if (step.done === true) return
+      yield step.value
+    }
+  } finally {
+    await rest.return?.()
+  }
+}

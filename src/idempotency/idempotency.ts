@@ -1,0 +1,80 @@
+import { timingSafeEqual } from 'node:crypto'
+import { StrongroomError } from '../errors/strongroom-error.js'
+import type { IndexHash } from '../keys/index-hash.js'
+import type { Transactions } from '../ports/transactions.js'
+import type { IdempotencyRow, IdempotencyStore } from './ports.js'
+
+const LEASE_MS = 600_000
+const wellFormed = /^[\x21-\x7e]{1,255}$/
+
+/** A claim on an Idempotency-Key for one request. */
+export interface IdempotencyClaim {
+  /** The resource an earlier request with this key made, where it had the same content. */
+  replayOf(content: string): string | undefined
+  /** Keeps what this request made; in its transaction. */
+  complete(store: IdempotencyStore, content: string, resourceId: string): Promise<void>
+}
+
+export interface Idempotency {
+  /**
+   * Runs `work` under the claim of a key, or without one where the caller sent none. `content` given to
+   * the claim stands for fields and digest; the store keeps a keyed hash of it.
+   * Throws `in_progress`, `idempotency_mismatch`, `invalid_field`.
+   */
+  run<T>(
+    caller: { readonly userId: string; readonly route: string; readonly key: string | undefined },
+    work: (claim: IdempotencyClaim) => Promise<T>,
+  ): Promise<T>
+}
+
+const noClaim: IdempotencyClaim = {
+  replayOf: () => undefined,
+  complete: () => Promise.resolve(),
+}
+
+interface Dependencies {
+  readonly db: Transactions<{ idempotency: IdempotencyStore }>
+  readonly hash: Pick<IndexHash, 'of'>
+}
+
+export function idempotency({ db, hash }: Dependencies): Idempotency {
+  const fingerprint = (content: string) => hash.of('idempotency-content', content)
+  return {
+    run: async ({ userId, route, key }, work) => {
+      if (key === undefined) return await work(noClaim)
+      if (!wellFormed.test(key)) {
+        throw new StrongroomError('invalid_field', {
+          detail: 'Idempotency-Key: 1 to 255 visible ASCII characters',
+        })
+      }
+      const row: IdempotencyRow = {
+        callerId: userId,
+        route,
+        keyHash: hash.of('idempotency-key', key),
+      }
+      const state = await db.stores.idempotency.begin(row, new Date(Date.now() + LEASE_MS))
+      if (state.kind === 'in_progress') throw new StrongroomError('in_progress', { retryAfter: 1 })
+      if (state.kind === 'done') {
+        return await work({
+          ...noClaim,
+          replayOf: (content) => replay(state, fingerprint(content)),
+        })
+      }
+      try {
+        return await work({
+          replayOf: () => undefined,
+          complete: (store, content, id) =>
+            store.complete(row, fingerprint(content), id, new Date()),
+        })
+      } catch (error) {
+        await db.stores.idempotency.abandon(row)
+        throw error
+      }
+    },
+  }
+}
+
+function replay(done: { fingerprint: Buffer; resourceId: string }, found: Buffer): string {
+  if (!timingSafeEqual(done.fingerprint, found)) throw new StrongroomError('idempotency_mismatch')
+  return done.resourceId
+}
