@@ -1,0 +1,191 @@
+import type {
+  FileCursor,
+  FileEntry,
+  FileRow,
+  FileStore,
+  HeldGrant,
+  VersionRow,
+} from '../files/ports.js'
+import type { GrantBasis } from '../keys/wrapping.js'
+import type { Query, Sql, SqlValue } from './database.js'
+import { sealedNote } from './grants-table.js'
+
+const COLUMNS = `f.file_id as "fileId", f.kind, f.owner_id as "ownerId",
+  f.uploader_id as "uploaderId", f.record_id as "recordId", f.record_type_id as "recordTypeId",
+  f.version as "currentVersion", f.created_at as "createdAt", f.updated_at as "updatedAt",
+  f.deleted_at as "deletedAt", f.purge_after as "purgeAfter",
+  v.version, v.sealed_id as "sealedId", v.sealed_length as "sealedLength",
+  v.segment_size_log2 as "segmentSizeLog2", v.content_type as "contentType", v.size, v.metadata,
+  v.created_by as "versionBy", v.created_at as "versionAt",
+  g.grant_id as "grantId", g.user_id as "userId", g.basis, g.can_download as "canDownload",
+  g.can_share as "canShare", g.expires_at as "expiresAt", g.purpose,
+  g.purpose_key_version as "purposeKeyVersion", g.granted_by as "grantedBy",
+  g.granted_at as "grantedAt", w.user_key_version as "userKeyVersion", w.wrapped`
+
+/** What user `$1` holds on version `v` of file `f`: a grant without a key of it opens nothing. */
+const HELD = `left join (grants g join wrapped_file_keys w on w.grant_id = g.grant_id)
+    on g.file_id = f.file_id and g.user_id = $1 and g.revoked_at is null
+    and w.sealed_id = v.sealed_id`
+
+const CURRENT = `join file_versions v on v.file_id = f.file_id and v.version = f.version ${HELD}
+  order by f.created_at desc, f.file_id desc, g.granted_at, g.grant_id`
+
+/** After the cursor `at`, `id`, in the order of lists. */
+const after = (at: string, id: string): string =>
+  `(${at}::timestamptz is null or (f.created_at, f.file_id) < (${at}::timestamptz, ${id}::uuid))`
+
+const one: Query = {
+  name: 'file-entries-one',
+  text: `select ${COLUMNS} from files f
+    join file_versions v on v.file_id = f.file_id and v.version = coalesce($3, f.version) ${HELD}
+    where f.file_id = $2 and f.purged_at is null
+    order by g.granted_at, g.grant_id`,
+}
+const byFingerprint: Query = {
+  name: 'file-entries-by-fingerprint',
+  text: `select ${COLUMNS} from (
+      select f.file_id from files f
+      where f.owner_id = $2 and f.kind = $3 and f.fingerprint = $4 and f.deleted_at is null
+    ) page join files f on f.file_id = page.file_id ${CURRENT}`,
+}
+const owned: Query = {
+  name: 'file-entries-owned',
+  text: `select ${COLUMNS} from (
+      select f.file_id from files f
+      where f.owner_id = $2 and f.kind = 'general' and (f.deleted_at is not null) = $3
+        and f.purged_at is null and ${after('$5', '$6')}
+      order by f.created_at desc, f.file_id desc limit $4
+    ) page join files f on f.file_id = page.file_id ${CURRENT}`,
+}
+const granted: Query = {
+  name: 'file-entries-granted',
+  text: `select ${COLUMNS} from (
+      select f.file_id from files f
+      where f.kind = 'record' and f.deleted_at is null and ${after('$3', '$4')}
+        and exists (
+          select from grants g where g.user_id = $1 and g.file_id = f.file_id
+            and g.revoked_at is null
+            and (g.expires_at is null or g.expires_at > statement_timestamp()))
+        and ($5::text is null or f.owner_id = $5)
+        and ($6::text is null or f.record_type_id = $6)
+        and ($7::timestamptz is null or f.created_at >= $7)
+        and ($8::timestamptz is null or f.created_at <= $8)
+      order by f.created_at desc, f.file_id desc limit $2
+    ) page join files f on f.file_id = page.file_id ${CURRENT}`,
+}
+
+interface FileColumns extends Omit<FileRow, 'version'> {
+  readonly currentVersion: number
+}
+
+interface VersionColumns extends Omit<VersionRow, 'fileId' | 'createdBy' | 'createdAt'> {
+  readonly versionBy: string
+  readonly versionAt: Date
+}
+
+/** Columns of a grant and its key; the left join leaves all of them null where there is none. */
+interface HeldColumns {
+  readonly userId: string
+  readonly basis: GrantBasis
+  readonly canDownload: boolean
+  readonly canShare: boolean
+  readonly expiresAt: Date | null
+  readonly purpose: string | null
+  readonly purposeKeyVersion: number | null
+  readonly grantedBy: string
+  readonly grantedAt: Date
+  readonly userKeyVersion: number
+  readonly wrapped: string
+}
+
+type EntryColumns = FileColumns & VersionColumns & HeldColumns & { readonly grantId: string | null }
+
+export function fileEntries(
+  sql: Sql,
+): Pick<FileStore, 'entry' | 'entriesByFingerprint' | 'ownedEntries' | 'grantedEntries'> {
+  const list = async (query: Query, values: readonly SqlValue[]): Promise<FileEntry[]> =>
+    toEntries(await sql.rows<EntryColumns>(query, values))
+  return {
+    entry: async (fileId, userId, version) =>
+      (await list(one, [userId, fileId, version ?? null]))[0],
+    entriesByFingerprint: (kind, ownerId, fingerprint, userId) =>
+      list(byFingerprint, [userId, ownerId, kind, fingerprint]),
+    ownedEntries: (ownerId, query) =>
+      list(owned, [ownerId, ownerId, query.deleted, query.limit, ...place(query.after)]),
+    grantedEntries: (userId, query) =>
+      list(granted, [
+        ...[userId, query.limit, ...place(query.after)],
+        ...[query.patientId ?? null, query.recordTypeId ?? null],
+        ...[query.from ?? null, query.to ?? null],
+      ]),
+  }
+}
+
+function place(cursor: FileCursor | undefined): [Date | null, string | null] {
+  return cursor === undefined ? [null, null] : [cursor.at, cursor.id]
+}
+
+/** A file has a row for each grant held on it, and at least one. */
+function toEntries(rows: readonly EntryColumns[]): FileEntry[] {
+  const byFile = new Map<string, EntryColumns[]>()
+  for (const row of rows) {
+    const group = byFile.get(row.fileId)
+    if (group === undefined) byFile.set(row.fileId, [row])
+    else group.push(row)
+  }
+  return [...byFile.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    return [{ file: toFile(first), version: toVersion(first), held: group.flatMap(toHeld) }]
+  })
+}
+
+function toFile(row: EntryColumns): FileRow {
+  return {
+    fileId: row.fileId,
+    kind: row.kind,
+    ownerId: row.ownerId,
+    uploaderId: row.uploaderId,
+    recordId: row.recordId,
+    recordTypeId: row.recordTypeId,
+    version: row.currentVersion,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+    deletedAt: row.deletedAt,
+    purgeAfter: row.purgeAfter,
+  }
+}
+
+function toVersion(row: EntryColumns): VersionRow {
+  return {
+    fileId: row.fileId,
+    version: row.version,
+    sealedId: row.sealedId,
+    sealedLength: row.sealedLength,
+    segmentSizeLog2: row.segmentSizeLog2,
+    contentType: row.contentType,
+    size: row.size,
+    metadata: row.metadata,
+    createdBy: row.versionBy,
+    createdAt: row.versionAt,
+  }
+}
+
+function toHeld(row: EntryColumns): HeldGrant[] {
+  if (row.grantId === null) return []
+  return [
+    {
+      grantId: row.grantId,
+      fileId: row.fileId,
+      userId: row.userId,
+      basis: row.basis,
+      canDownload: row.canDownload,
+      canShare: row.canShare,
+      expiresAt: row.expiresAt,
+      purpose: sealedNote(row.purpose, row.purposeKeyVersion),
+      grantedBy: row.grantedBy,
+      grantedAt: row.grantedAt,
+      key: { userKeyVersion: row.userKeyVersion, wrapped: row.wrapped },
+    },
+  ]
+}

@@ -1,0 +1,79 @@
+import type { SealedNoteRow } from '../audit/ports.js'
+import type { FileStore, GrantRow } from '../files/ports.js'
+import type { Query, Sql } from './database.js'
+import { run } from './run.js'
+
+const insert: Query = {
+  name: 'grants-insert',
+  text: `insert into grants (grant_id, file_id, user_id, basis, can_download, can_share, expires_at,
+      purpose, purpose_key_version, granted_by, granted_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+}
+const standing: Query = {
+  name: 'grants-standing',
+  text: `select grant_id as "grantId", file_id as "fileId", user_id as "userId", basis,
+      can_download as "canDownload", can_share as "canShare", expires_at as "expiresAt", purpose,
+      purpose_key_version as "purposeKeyVersion", granted_by as "grantedBy",
+      granted_at as "grantedAt"
+    from grants where file_id = $1 and revoked_at is null order by granted_at, grant_id`,
+}
+const revoke: Query = {
+  name: 'grants-revoke',
+  text: `with ended as (
+      update grants set revoked_by = $2, revoked_at = $3
+      where grant_id = $1 and revoked_at is null
+      returning grant_id
+    ), destroyed as (
+      delete from wrapped_file_keys w using ended where w.grant_id = ended.grant_id
+    )
+    select grant_id from ended`,
+}
+const ended: Query = {
+  name: 'grants-ended',
+  text: `select g.grant_id as "grantId" from grants g join files f on f.file_id = g.file_id
+    where g.grant_id = any($1::uuid[])
+      and (g.revoked_at is not null or g.expires_at <= statement_timestamp()
+        or f.deleted_at is not null)`,
+}
+/** Whichever wrapping was first: both open the same file key. */
+const insertKey: Query = {
+  name: 'wrapped-file-keys-insert',
+  text: `insert into wrapped_file_keys (grant_id, sealed_id, user_key_version, wrapped)
+    values ($1, $2, $3, $4) on conflict (grant_id, sealed_id) do nothing`,
+}
+
+/** A grant as its columns are. */
+export interface GrantColumns extends Omit<GrantRow, 'purpose'> {
+  readonly purpose: string | null
+  readonly purposeKeyVersion: number | null
+}
+
+/** A sealed note of its two columns, which are null together. */
+export function sealedNote(sealed: string | null, version: number | null): SealedNoteRow | null {
+  return sealed === null || version === null ? null : { sealed, userKeyVersion: version }
+}
+
+export function grantsTable(
+  sql: Sql,
+): Pick<FileStore, 'insertGrant' | 'grants' | 'revokeGrant' | 'insertWrappedKey' | 'endedGrants'> {
+  return {
+    insertGrant: (row) =>
+      run(sql, insert, [
+        ...[row.grantId, row.fileId, row.userId, row.basis, row.canDownload, row.canShare],
+        ...[row.expiresAt, row.purpose?.sealed ?? null, row.purpose?.userKeyVersion ?? null],
+        ...[row.grantedBy, row.grantedAt],
+      ]),
+    grants: async (fileId) => (await sql.rows<GrantColumns>(standing, [fileId])).map(toGrant),
+    revokeGrant: async (grantId, by, at) => (await sql.rows(revoke, [grantId, by, at])).length > 0,
+    insertWrappedKey: (row) =>
+      run(sql, insertKey, [...[row.grantId, row.sealedId, row.userKeyVersion, row.wrapped]]),
+    endedGrants: async (grantIds) => {
+      const found = await sql.rows<{ grantId: string }>(ended, [grantIds])
+      return found.map(({ grantId }) => grantId)
+    },
+  }
+}
+
+function toGrant({ purposeKeyVersion, ...columns }: GrantColumns): GrantRow {
+  return { ...columns, purpose: sealedNote(columns.purpose, purposeKeyVersion) }
+}

@@ -1,0 +1,37 @@
+import type { JobRow, JobStore } from '../jobs/ports.js'
+import type { Query, Sql } from './database.js'
+import { run } from './run.js'
+
+const insert: Query = {
+  name: 'jobs-insert',
+  text: 'insert into jobs (job_id, kind, payload, run_after) values ($1, $2, $3, $4)',
+}
+const claim: Query = {
+  name: 'jobs-claim',
+  text: `update jobs set attempts = attempts + 1, lease_until = $3
+    where job_id = (
+      select job_id from jobs
+      where kind = any($1::text[]) and run_after <= $2
+        and (lease_until is null or lease_until <= $2)
+      order by run_after, job_id limit 1
+      for update skip locked)
+    returning job_id as "jobId", kind, payload, attempts`,
+}
+const remove: Query = { name: 'jobs-remove', text: 'delete from jobs where job_id = $1' }
+const retry: Query = {
+  name: 'jobs-retry',
+  text: `update jobs set run_after = $2, failed_reason = $3, lease_until = null
+    where job_id = $1`,
+}
+
+/** `attempts` of a claimed job counts this one. */
+export function jobsTable(sql: Sql): JobStore {
+  return {
+    add: ({ jobId, kind, payload }, runAfter) =>
+      run(sql, insert, [jobId, kind, JSON.stringify(payload), runAfter]),
+    claim: async (kinds, now, leaseUntil) =>
+      (await sql.rows<JobRow>(claim, [kinds, now, leaseUntil]))[0],
+    done: (jobId) => run(sql, remove, [jobId]),
+    retry: (jobId, runAfter, reason) => run(sql, retry, [jobId, runAfter, reason]),
+  }
+}

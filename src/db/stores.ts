@@ -1,0 +1,40 @@
+import type { JobStore } from '../jobs/ports.js'
+import type { KeyStore } from '../keys/ports.js'
+import type { Transactions } from '../ports/transactions.js'
+import type { RecordStores } from '../records/ports.js'
+import { assignmentsTable } from './assignments-table.js'
+import { auditEventsTable } from './audit-events-table.js'
+import type { Database, Sql } from './database.js'
+import { deploymentKeysTable } from './deployment-keys-table.js'
+import { filesTable } from './files-table.js'
+import { idempotencyTable } from './idempotency-table.js'
+import { jobsTable } from './jobs-table.js'
+import { recordTypesTable } from './record-types-table.js'
+import { teamGrantsTable } from './team-grants-table.js'
+import { userKeysTable } from './user-keys-table.js'
+
+/** Every store there is; a use case names those it works with. */
+export interface AllStores extends RecordStores {
+  readonly keys: KeyStore
+  readonly jobs: JobStore
+}
+
+export function transactions(db: Database): Transactions<AllStores> {
+  return {
+    stores: storesOn(db),
+    transaction: (work) => db.transaction((sql) => work(storesOn(sql))),
+  }
+}
+
+function storesOn(sql: Sql): AllStores {
+  return {
+    files: filesTable(sql),
+    audit: auditEventsTable(sql),
+    idempotency: idempotencyTable(sql),
+    types: recordTypesTable(sql),
+    assignments: assignmentsTable(sql),
+    team: teamGrantsTable(sql),
+    keys: { ...userKeysTable(sql), ...deploymentKeysTable(sql) },
+    jobs: jobsTable(sql),
+  }
+}
