@@ -2,6 +2,7 @@
 declare module 'fernet' {
   export class Secret {
     constructor(secret64: string)
+    readonly signingKeyHex: string
   }
   export class Token {
     constructor(options: {
