@@ -66,7 +66,7 @@ export function grantsTable(
     grants: async (fileId) => (await sql.rows<GrantColumns>(standing, [fileId])).map(toGrant),
     revokeGrant: async (grantId, by, at) => (await sql.rows(revoke, [grantId, by, at])).length > 0,
     insertWrappedKey: (row) =>
-      run(sql, insertKey, [...[row.grantId, row.sealedId, row.userKeyVersion, row.wrapped]]),
+      run(sql, insertKey, [row.grantId, row.sealedId, row.userKeyVersion, row.wrapped]),
     endedGrants: async (grantIds) => {
       const found = await sql.rows<{ grantId: string }>(ended, [grantIds])
       return found.map(({ grantId }) => grantId)
