@@ -1,4 +1,5 @@
 import type { FileStores } from '../files/ports.js'
+import type { JobStore } from '../jobs/ports.js'
 
 export interface RecordType {
   readonly id: string
@@ -63,4 +64,5 @@ export interface RecordStores extends FileStores {
   readonly types: RecordTypeStore
   readonly assignments: AssignmentStore
   readonly team: TeamGrantStore
+  readonly jobs: JobStore
 }
