@@ -61,12 +61,14 @@ export function deleteFile(use: Dependencies): DeleteFile {
   }
 }
 
+export type RestoreFile = (actor: Actor, file: FileRow) => Promise<void>
+
 /**
  * Undoes a deletion until the purge.
  * @throws StrongroomError `conflict` where the same bytes are live again, or the file is live
  */
-export function restoreFile({ db }: Pick<Dependencies, 'db'>) {
-  return async (actor: Actor, file: FileRow): Promise<void> => {
+export function restoreFile({ db }: Pick<Dependencies, 'db'>): RestoreFile {
+  return async (actor, file) => {
     await db.transaction(async (stores) => {
       await stores.files.lockOwner(file.ownerId)
       const now = await stores.files.lockFile(file.fileId)

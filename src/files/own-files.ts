@@ -10,13 +10,19 @@ import type { FileEntry, FileStores, HeldGrant } from './ports.js'
 /** Finds general files for the only person they are there for: their owner. */
 export interface OwnFiles {
   /**
-   * The caller's own file, live unless `deleted` is asked for.
+   * The caller's own live file.
    * @throws StrongroomError `not_found`, on record as a refusal of `action`
    */
   find(
     actor: Actor,
     fileId: string,
-    options: { action: AuditAction; version?: number | undefined; deleted?: boolean },
+    options: { action: AuditAction; version?: number | undefined },
+  ): Promise<{ entry: FileEntry; grant: HeldGrant }>
+  /** As `find`, live or deleted, until it is purged. */
+  findAny(
+    actor: Actor,
+    fileId: string,
+    options: { action: AuditAction },
   ): Promise<{ entry: FileEntry; grant: HeldGrant }>
   /** The same with its key and metadata opened; to be closed. */
   open(
@@ -35,28 +41,34 @@ interface Dependencies {
 }
 
 export function ownFiles({ db, audit, openEntry }: Dependencies): OwnFiles {
-  const owned = async (actor: Actor, fileId: string, version?: number, deleted = false) => {
+  const owned = async (actor: Actor, fileId: string, version?: number) => {
     if (!isFileId(fileId)) return undefined
     const entry = await db.stores.files.entry(fileId, actor.userId, version)
     if (entry === undefined || entry.file.kind !== 'general') return undefined
-    if (entry.file.ownerId !== actor.userId || (entry.file.deletedAt !== null) !== deleted) return
+    if (entry.file.ownerId !== actor.userId) return undefined
     const [grant] = entry.held
     return grant === undefined ? undefined : { entry, grant }
   }
-  const find: OwnFiles['find'] = async (actor, fileId, { action, version, deleted = false }) => {
-    const found = await owned(actor, fileId, version, deleted)
-    if (found !== undefined) return found
-    await audit.note(actor, {
-      action,
-      outcome: 'denied',
-      reason: 'not_found',
-      fileId: isFileId(fileId) ? fileId : undefined,
-      version,
-    })
+  const refuse = async (
+    actor: Actor,
+    fileId: string,
+    facts: { action: AuditAction; version?: number | undefined },
+  ): Promise<never> => {
+    const known = isFileId(fileId) ? fileId : undefined
+    await audit.note(actor, { ...facts, outcome: 'denied', reason: 'not_found', fileId: known })
     throw new StrongroomError('not_found')
+  }
+  const findAny: OwnFiles['findAny'] = async (actor, fileId, { action }) =>
+    (await owned(actor, fileId)) ?? (await refuse(actor, fileId, { action }))
+  const find: OwnFiles['find'] = async (actor, fileId, { action, version }) => {
+    const found = await owned(actor, fileId, version)
+    return found === undefined || found.entry.file.deletedAt !== null
+      ? await refuse(actor, fileId, { action, version })
+      : found
   }
   return {
     find,
+    findAny,
     open: async (actor, fileId, options) => {
       const { entry, grant } = await find(actor, fileId, options)
       return await opening(audit, actor, { entry, action: options.action }, () =>

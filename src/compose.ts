@@ -1,0 +1,175 @@
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { auditLog } from './audit/audit-log.js'
+import { localDiskBlobStore } from './blobs/local-disk-blob-store.js'
+import type { Config } from './config.js'
+import type { Database } from './db/database.js'
+import { openEmbeddedDatabase } from './db/embedded-database.js'
+import { migrate } from './db/migrate.js'
+import { openPostgresDatabase } from './db/postgres-database.js'
+import { transactions } from './db/stores.js'
+import { accessHistory } from './files/access-history.js'
+import { addVersion } from './files/add-version.js'
+import { checkFile } from './files/check-file.js'
+import { deleteFile, purgeFile, restoreFile } from './files/delete-file.js'
+import { listFiles } from './files/list-files.js'
+import { openEntry } from './files/open-entry.js'
+import { ownFiles } from './files/own-files.js'
+import { purgeDue } from './files/purge-due.js'
+import { startReading } from './files/read-file.js'
+import { runningReads } from './files/running-reads.js'
+import { sealIncoming } from './files/seal-incoming.js'
+import { updateFile } from './files/update-file.js'
+import { uploadBatch } from './files/upload-batch.js'
+import { uploadFile } from './files/upload-file.js'
+import { uploadSlots } from './files/upload-slots.js'
+import { idempotency } from './idempotency/idempotency.js'
+import { openDeploymentKeys } from './keys/deployment-keys.js'
+import { indexHash } from './keys/index-hash.js'
+import { keyRing } from './keys/key-ring.js'
+import { localKeyProvider } from './keys/local-key-provider.js'
+import { userKeys } from './keys/user-keys.js'
+
+const HOUR_MS = 3_600_000
+
+/** Everything the HTTP layer and the commands call. */
+export type Services = Awaited<ReturnType<typeof compose>>
+
+/**
+ * Builds drivers and wires services: the only place that knows which database, store and key provider
+ * are in use. Throws what they throw at start: WrongKeysError, a database in use, a folder not writable.
+ */
+export async function compose(
+  config: Config,
+  secrets: { readonly masterKeys: readonly string[] },
+  log: Logger,
+) {
+  const onProblem = (err: unknown) => {
+    log.error({ err }, 'failed')
+  }
+  const database = await openDatabase(config, onProblem)
+  try {
+    await migrate(database)
+    return await wire({ config, secrets, database, onProblem })
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+async function openDatabase(
+  config: Config,
+  onProblem: (error: unknown) => void,
+): Promise<Database> {
+  const { databaseUrl, databasePoolSize, dataDir } = config
+  return databaseUrl === undefined
+    ? await openEmbeddedDatabase({
+        folder: join(dataDir, 'database'),
+        onMaintenanceProblem: onProblem,
+      })
+    : await openPostgresDatabase({
+        url: databaseUrl,
+        poolSize: databasePoolSize,
+        onConnectionLost: onProblem,
+      })
+}
+
+interface Parts {
+  readonly config: Config
+  readonly secrets: { readonly masterKeys: readonly string[] }
+  readonly database: Database
+  readonly onProblem: (error: unknown) => void
+}
+
+async function wire({ config, secrets, database, onProblem }: Parts) {
+  const db = transactions(database)
+  const blobs = await localDiskBlobStore({ folder: config.filesDir })
+  const provider = localKeyProvider(secrets.masterKeys)
+  const indexKey = await openDeploymentKeys({ provider, store: db.stores.keys })
+  const hash = indexHash(indexKey)
+  const ring = keyRing(userKeys({ provider, store: db.stores.keys }))
+  const audit = auditLog(db)
+  const running = runningReads({ db, onProblem })
+  const { uploads } = config
+  const limits = {
+    maxBytes: uploads.maxFileBytes,
+    allowedTypes: uploads.allowedContentTypes,
+    quotaBytes: uploads.quotaBytesPerPerson,
+  }
+  const open = openEntry({ keyRing: ring })
+  const slots = uploadSlots(uploads.maxConcurrent)
+  const seal = sealIncoming({ blobs, db, segmentSizeLog2: uploads.segmentSizeLog2 })
+  const idempotent = idempotency({ db, hash })
+  const own = ownFiles({ db, audit, openEntry: open })
+  const uploading = {
+    db,
+    seal,
+    slots,
+    keyRing: ring,
+    hash,
+    idempotency: idempotent,
+    openEntry: open,
+    ownFiles: own,
+    limits,
+  }
+  const deleting = { db, blobs, retentionDays: config.deletion.retentionDays }
+  const files = {
+    own,
+    seal,
+    slots,
+    limits,
+    upload: uploadFile(uploading),
+    uploadBatch: uploadBatch(uploading),
+    check: checkFile({ ...uploading, audit }),
+    list: listFiles({ db, audit, openEntry: open }),
+    read: startReading({ db, audit, blobs, hash, running, onProblem }),
+    update: updateFile({ db }),
+    addVersion: addVersion({ db, keyRing: ring, hash, limits }),
+    versions: (fileId: string) => db.stores.files.versions(fileId),
+    accessHistory: accessHistory({ db, keyRing: ring }),
+    delete: deleteFile(deleting),
+    restore: restoreFile(deleting),
+    purge: purgeFile(deleting),
+  }
+  const repeating = repeat(purgeDue({ db, purge: files.purge }), HOUR_MS, onProblem)
+  return {
+    config,
+    audit,
+    files,
+    ready: async () => ({
+      database: await succeeds(database.ping()),
+      storage: await succeeds(blobs.check()),
+      keys: true,
+    }),
+    close: async () => {
+      running.close()
+      await repeating.stop()
+      await database.close()
+      indexKey.destroy()
+    },
+  }
+}
+
+/** Runs `work` now and again, never twice at once; a failure is told and tried again next time. */
+function repeat(work: () => Promise<unknown>, everyMs: number, onProblem: (e: unknown) => void) {
+  let under: Promise<unknown> = Promise.resolve()
+  const run = () => {
+    under = under.then(work).catch(onProblem)
+  }
+  const timer = setInterval(run, everyMs)
+  timer.unref()
+  run()
+  return {
+    stop: async () => {
+      clearInterval(timer)
+      await under
+    },
+  }
+}
+
+async function succeeds(check: Promise<unknown>): Promise<boolean> {
+  return await check.then(
+    () => true,
+    () => false,
+  )
+}

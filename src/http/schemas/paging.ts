@@ -1,0 +1,61 @@
+import { Type } from 'typebox'
+import { StrongroomError } from '../../errors/strongroom-error.js'
+
+const MOST = 200
+const DEFAULT = 50
+
+export const pagingProperties = {
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, description: `Entries a page, ${DEFAULT}; at most ${MOST}.` }),
+  ),
+  cursor: Type.Optional(
+    Type.String({ maxLength: 512, description: '`next_cursor` of the page before.' }),
+  ),
+}
+
+export interface Cursor {
+  readonly at: Date
+  readonly id: string
+}
+
+export interface Paging {
+  readonly limit: number
+  readonly after: Cursor | undefined
+}
+
+/** @throws StrongroomError `invalid_field` for a cursor that is not one of ours */
+export function pagingOf(query: { readonly limit?: number; readonly cursor?: string }): Paging {
+  return {
+    limit: Math.min(query.limit ?? DEFAULT, MOST),
+    after: query.cursor === undefined ? undefined : decode(query.cursor),
+  }
+}
+
+/** A place in a list, as clients hand it back; null at the end. */
+export function encodeCursor(cursor: Cursor | undefined): string | null {
+  if (cursor === undefined) return null
+  return Buffer.from(JSON.stringify([cursor.at.getTime(), cursor.id])).toString('base64url')
+}
+
+function decode(text: string): Cursor {
+  const found = parse(Buffer.from(text, 'base64url').toString('utf8'))
+  if (Array.isArray(found) && found.length === 2) {
+    const [at, id] = found as readonly unknown[]
+    if (typeof at === 'number' && Math.abs(at) <= 8.64e15 && isUuid(id)) {
+      return { at: new Date(at), id }
+    }
+  }
+  throw new StrongroomError('invalid_field', { detail: 'cursor: not one of this list' })
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isUuid(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f-]{36}$/u.test(value)
+}
