@@ -18,6 +18,7 @@ export const errorCodes = {
   download_not_granted: [403, 'The grant allows viewing, not downloading'],
   not_found: [404, 'Not found'],
   method_not_allowed: [405, 'This method is not supported here'],
+  request_timeout: [408, 'The request did not arrive in time'],
   upload_idle: [408, 'The upload stalled'],
   duplicate_file: [409, 'These bytes are already stored'],
   duplicate_record: [409, 'This record is already stored'],

@@ -1,0 +1,48 @@
+import type { FastifyRequest } from 'fastify'
+import type { Actor } from '../../audit/audit-events.js'
+import type { App } from '../app-type.js'
+import { clientAddress } from '../client-address.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who is calling, and from where. Throws outside of the authenticated scope. */
+    readonly actor: Actor
+  }
+}
+
+const actors = new WeakMap<FastifyRequest, Actor>()
+
+/** Decorates requests with `actor`. */
+export function registerActor(app: App): void {
+  app.decorateRequest('actor', {
+    getter() {
+      const actor = actors.get(this)
+      if (actor === undefined) throw new Error('This route is not in the authenticated scope')
+      return actor
+    },
+  })
+}
+
+export function actorOf(request: FastifyRequest): Actor | undefined {
+  return actors.get(request)
+}
+
+/** Whom the request comes from, from now on. */
+export function setActor(request: FastifyRequest, who: Pick<Actor, 'userId' | 'roles'>): void {
+  actors.set(request, { ...callerOf(request), ...who })
+}
+
+const maxUserAgent = 256
+
+/** Someone of whom only the connection is known. */
+export function callerOf(request: FastifyRequest): Actor {
+  return {
+    userId: '-',
+    roles: [],
+    ip: clientAddress(request),
+    userAgent: (request.headers['user-agent'] ?? '')
+      .replaceAll(/\p{Cc}/gu, '')
+      .slice(0, maxUserAgent),
+    requestId: request.id,
+  }
+}

@@ -1,0 +1,57 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { TSchema } from 'typebox'
+import type { App } from '../app-type.js'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Shape of a `multipart/form-data` body, for the document: the handler reads it as a stream. */
+    readonly multipart?: TSchema
+  }
+}
+
+const info = {
+  title: 'Strongroom',
+  version: '1',
+  description:
+    'Keeps files for healthcare portals: sealed under keys of the people concerned, every access on record. ' +
+    'Errors are problem documents (RFC 9457) with a stable `code`.',
+}
+
+/** The OpenAPI document at `/api/openapi.json`, and a page to read and try it at `/api/reference/`. */
+export function registerOpenapi(app: App): void {
+  app.register(swagger, {
+    exposeHeadRoutes: true,
+    openapi: {
+      openapi: '3.1.0',
+      info,
+      components: {
+        securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      },
+      security: [{ bearer: [] }],
+    },
+    transform: ({ schema, url, route }) => {
+      const body = route.config?.multipart
+      if (body === undefined) return { schema, url }
+      return { schema: { ...schema, body, consumes: ['multipart/form-data'] }, url }
+    },
+  })
+  app.register(swaggerUi, {
+    routePrefix: '/api/reference',
+    staticCSP: true,
+    transformStaticCSP: ownSourcesOnly,
+    uiConfig: { persistAuthorization: false, validatorUrl: null },
+  })
+  app.register((scope, _options, done) => {
+    scope.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger())
+    done()
+  })
+}
+
+/** The page's own policy, with its scripts' hashes, but without other hosts, and for plain HTTP too. */
+function ownSourcesOnly(policy: string): string {
+  return policy
+    .replaceAll(/ https:| validator\.swagger\.io/g, '')
+    .replace("frame-ancestors 'self'", "frame-ancestors 'none'")
+    .replace(/ upgrade-insecure-requests;?/, '')
+}
