@@ -7,11 +7,14 @@ const page = readFileSync(new URL('../../../docs/AUDIT-EVENTS.md', import.meta.u
 /** First cells of table rows, where they hold an action; with what the page says of it. */
 const rows = [...page.matchAll(/^\| `([a-z_]+\.[a-z_]+)` \| (.*) \|$/gm)]
 
-await t.test('every action has one row in docs/AUDIT-EVENTS.md, and every row is an action', (t) => {
-  const described = rows.map(([, action]) => action)
-  t.same([...described].sort(), [...auditActions].sort())
-  t.end()
-})
+await t.test(
+  'every action has one row in docs/AUDIT-EVENTS.md, and every row is an action',
+  (t) => {
+    const described = rows.map(([, action]) => action)
+    t.same([...described].sort(), [...auditActions].sort())
+    t.end()
+  },
+)
 
 await t.test('every row says when the event is written', (t) => {
   t.ok(rows.length > 0)
