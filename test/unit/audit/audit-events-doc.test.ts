@@ -18,7 +18,7 @@ await t.test(
 
 await t.test('every row says when the event is written', (t) => {
   t.ok(rows.length > 0)
-  for (const [, action, meaning] of rows) t.ok((meaning ?? '').length > 10, action)
+  for (const [, action, meaning] of rows) t.ok((meaning ?? '').length > 10, String(action))
   t.end()
 })
 
