@@ -28,6 +28,7 @@ for (const [folder, percent] of Object.entries(least)) {
   console.log(`coverage ${folder}: ${share.toFixed(1)} % of lines, at least ${percent} %`)
   if (holds) continue
   short++
+  if (total === 0) console.error(`  no test loads anything in ${folder}`)
   for (const { path, lines } of within.filter(({ lines }) => lines.pct < percent)) {
     console.error(
       `  below: ${path} ${lines.pct} % (${lines.total - lines.covered} lines never ran)`,
