@@ -3,8 +3,7 @@ import type { Actor } from '../audit/audit-events.js'
 import { type AuditLog, auditEvent } from '../audit/audit-log.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
-import { type ListWish, nextCursor, pageOf } from './list-cursor.js'
-import type { AssignmentRow, RecordStores } from './ports.js'
+import type { AssignmentQuery, AssignmentRow, RecordStores } from './ports.js'
 import { requireAdmin } from './require-admin.js'
 import { teamGrantsJob } from './team-grants-job.js'
 
@@ -13,11 +12,6 @@ export interface AssignmentWish {
   readonly patientId: string
   readonly startsAt?: Date | undefined
   readonly endsAt?: Date | undefined
-}
-
-export interface AssignmentListWish extends ListWish {
-  readonly clinicianId?: string | undefined
-  readonly patientId?: string | undefined
 }
 
 export interface AssignmentSummary {
@@ -31,7 +25,7 @@ export interface AssignmentSummary {
 
 export interface AssignmentPage {
   readonly assignments: AssignmentSummary[]
-  readonly next_cursor: string | null
+  readonly next: AssignmentQuery['after']
 }
 
 export interface EndedAssignment {
@@ -42,7 +36,7 @@ export interface EndedAssignment {
 
 /** Who treats whom, as administrators keep it in our own table. */
 export interface AssignmentBook {
-  list(actor: Actor, wish: AssignmentListWish): Promise<AssignmentPage>
+  list(actor: Actor, query: AssignmentQuery): Promise<AssignmentPage>
   /** @throws StrongroomError `invalid_field` where it ends before it begins */
   create(actor: Actor, wish: AssignmentWish): Promise<AssignmentSummary>
   /** Ends all between the two. @throws StrongroomError `not_found` where none stands */
@@ -62,16 +56,21 @@ interface Dependencies {
 
 export function assignmentBook({ db, audit, jobs, grantsToTeam }: Dependencies): AssignmentBook {
   return {
-    list: async (actor, { clinicianId, patientId, ...wish }) => {
-      await requireAdmin(audit, actor, { action: 'assignment.list', patientId })
-      const page = pageOf(wish)
-      const rows = await db.stores.assignments.list({ clinicianId, patientId, ...page })
-      await audit.note(actor, { action: 'assignment.list', outcome: 'success', patientId })
-      const next = nextCursor(rows, page.limit, (row) => ({
-        at: row.startsAt,
-        id: row.assignmentId,
-      }))
-      return { assignments: rows.map(summarizeAssignment), next_cursor: next }
+    list: async (actor, query) => {
+      const facts = {
+        action: 'assignment.list',
+        subjectId: query.clinicianId,
+        patientId: query.patientId,
+      } as const
+      await requireAdmin(audit, actor, facts)
+      const found = await db.stores.assignments.list({ ...query, limit: query.limit + 1 })
+      await audit.note(actor, { ...facts, outcome: 'success' })
+      const page = found.slice(0, query.limit)
+      const last = found.length > query.limit ? page.at(-1) : undefined
+      return {
+        assignments: page.map(summarizeAssignment),
+        next: last && { at: last.startsAt, id: last.assignmentId },
+      }
     },
     create: async (actor, wish) => {
       const { clinicianId: subjectId, patientId } = wish

@@ -1,0 +1,100 @@
+import { Agent, request } from 'undici'
+import { StrongroomError } from '../errors/strongroom-error.js'
+import type { Assignments } from '../records/ports.js'
+
+export interface PortalOptions {
+  /** Asked as `GET <url>?clinician_id=&patient_id=` → `{"assigned": true}`. */
+  readonly url: string
+  readonly token: string | undefined
+  /** Milliseconds until an answer has come, body included. */
+  readonly timeoutMs: number
+  /** Seconds an answer is good for, from when it was asked; at most 60. */
+  readonly cacheSeconds: number
+  /** Told why the portal's answer was none. */
+  readonly onProblem: (error: unknown) => void
+}
+
+export interface PortalAssignments extends Assignments {
+  close(): Promise<void>
+}
+
+interface Known {
+  readonly assigned: boolean
+  /** `performance.now()` */
+  readonly until: number
+}
+
+const maxKnown = 10_000
+const maxAnswerBytes = 65_536
+const retryAfter = 5
+
+/**
+ * Assignments as the portal knows them. Those who ask the same at the same time share one question.
+ * Only a 200 whose `assigned` is a boolean is an answer: all else is `assignments_unavailable`, which
+ * is not remembered.
+ */
+export function portalAssignments(options: PortalOptions): PortalAssignments {
+  const agent = new Agent({ connections: 16, maxResponseSize: maxAnswerBytes })
+  const known = new Map<string, Known>()
+  const underWay = new Map<string, Promise<boolean>>()
+
+  const askAndKeep = async (key: string, clinicianId: string, patientId: string) => {
+    const until = performance.now() + Math.min(options.cacheSeconds, 60) * 1000
+    const assigned = await ask(options, agent, clinicianId, patientId)
+    known.delete(key)
+    known.set(key, { assigned, until })
+    for (const oldest of known.keys()) {
+      if (known.size <= maxKnown) break
+      known.delete(oldest)
+    }
+    return assigned
+  }
+  return {
+    isAssigned: async (clinicianId, patientId) => {
+      const key = JSON.stringify([clinicianId, patientId])
+      const found = known.get(key)
+      if (found !== undefined && found.until > performance.now()) return found.assigned
+      const running =
+        underWay.get(key) ??
+        askAndKeep(key, clinicianId, patientId).finally(() => underWay.delete(key))
+      underWay.set(key, running)
+      return await running
+    },
+    close: () => agent.close(),
+  }
+}
+
+async function ask(
+  { url, token, timeoutMs, onProblem }: PortalOptions,
+  agent: Agent,
+  clinicianId: string,
+  patientId: string,
+): Promise<boolean> {
+  const place = new URL(url)
+  place.searchParams.set('clinician_id', clinicianId)
+  place.searchParams.set('patient_id', patientId)
+  try {
+    const { statusCode, body } = await request(place, {
+      dispatcher: agent,
+      headers: {
+        accept: 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+    const text = await body.text()
+    if (statusCode !== 200) throw new Error(`The portal answered ${statusCode}`)
+    return assignedIn(text)
+  } catch (cause) {
+    onProblem(cause)
+    throw new StrongroomError('assignments_unavailable', { cause, retryAfter })
+  }
+}
+
+function assignedIn(text: string): boolean {
+  const answer: unknown = JSON.parse(text)
+  const assigned: unknown =
+    typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'assigned') : undefined
+  if (typeof assigned !== 'boolean') throw new Error('The portal’s answer has no boolean assigned')
+  return assigned
+}
