@@ -45,6 +45,11 @@ export function registerAuthentication(
     clockTolerance: clockToleranceSeconds * 1_000,
     ...(issuer === undefined ? {} : { allowedIss: issuer }),
     ...(audience === undefined ? {} : { allowedAud: audience }),
+    // Without this a token that names no issuer would pass for one of any.
+    requiredClaims: [
+      ...(issuer === undefined ? [] : ['iss']),
+      ...(audience === undefined ? [] : ['aud']),
+    ],
   }
   const record = refusals({
     audit: options.audit,

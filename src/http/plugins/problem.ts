@@ -58,7 +58,11 @@ export function sendProblem(
   for (const name of headersOfContent) reply.removeHeader(name)
   if (document.status === 401) reply.header('www-authenticate', challenge(problem, request))
   if (problem.retryAfter !== undefined) reply.header('retry-after', Math.ceil(problem.retryAfter))
-  return reply.code(document.status).type(problemType).send(JSON.stringify(document))
+  // As bytes: to text Fastify adds a charset, which the media type does not have.
+  return reply
+    .code(document.status)
+    .header('content-type', problemType)
+    .send(Buffer.from(JSON.stringify(document)))
 }
 
 /** Title and code for a fault of ours, without a word of its cause; for others what was said. */
@@ -101,7 +105,9 @@ function asStrongroomError(error: unknown): StrongroomError {
   if (isStrongroomError(error)) return error
   if (typeof error !== 'object' || error === null) return internal(error)
   const { code, statusCode, validation, validationContext } = error as FrameworkError
-  if (Array.isArray(validation)) return invalid(validation[0], validationContext)
+  if (Array.isArray(validation)) return invalid(validation as SchemaError[], validationContext)
+  // An id of any other length would be answered so.
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH') return new StrongroomError('not_found')
   const isClients = typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500
   const isFrameworks = typeof code === 'string' && code.startsWith('FST_')
   // The parser's own errors (bad JSON, a forbidden key in it) have a status, but no code of Fastify's.
@@ -113,11 +119,12 @@ function internal(cause: unknown): StrongroomError {
   return new StrongroomError('internal', { cause })
 }
 
+/** As TypeBox tells it. */
 interface SchemaError {
-  readonly keyword?: unknown
-  readonly instancePath?: unknown
-  readonly message?: unknown
-  readonly params?: { readonly requiredProperties?: unknown }
+  readonly keyword: string
+  readonly instancePath?: string
+  readonly message?: string
+  readonly params?: { readonly requiredProperties?: readonly string[] }
 }
 
 const placeNames = new Map<unknown, string>([
@@ -128,23 +135,17 @@ const placeNames = new Map<unknown, string>([
 ])
 
 /** Names of our schemas only: what the caller sent, names of unknown fields too, is not repeated. */
-function invalid(first: unknown, context: unknown): StrongroomError {
-  const { keyword, instancePath, message, params } = (first ?? {}) as SchemaError
+function invalid(errors: readonly SchemaError[], context: unknown): StrongroomError {
   const place = placeNames.get(context) ?? 'request'
-  if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties') {
-    return new StrongroomError('unknown_field', {
-      detail: `The ${place} has a field that is not known here.`,
-    })
+  if (errors.some(({ keyword }) => keyword === 'additionalProperties')) {
+    const detail = `The ${place} has a field that is not known here.`
+    return new StrongroomError('unknown_field', { detail })
   }
-  const missing: unknown = Array.isArray(params?.requiredProperties)
-    ? params.requiredProperties[0]
-    : undefined
-  const path = `${typeof instancePath === 'string' ? instancePath : ''}${
-    typeof missing === 'string' ? `/${missing}` : ''
-  }`
-  const what = typeof missing === 'string' || typeof message !== 'string' ? 'is missing' : message
+  const { instancePath = '', message = 'is not valid', params } = errors[0] ?? {}
+  const missing = params?.requiredProperties?.[0]
+  const path = missing === undefined ? instancePath : `${instancePath}/${missing}`
   return new StrongroomError('invalid_field', {
-    detail: `${place}${path} ${what}`,
+    detail: `${place}${path} ${missing === undefined ? message : 'is missing'}`,
     ...(path === '' ? {} : { extra: { field: path.slice(1) } }),
   })
 }

@@ -1,0 +1,87 @@
+import type { Logger } from 'pino'
+import { buildApp } from './app.js'
+import { compose } from './compose.js'
+import { provideSecrets } from './config/development-secrets.js'
+import { type Config, ConfigError, loadEnvironment, readConfig } from './config.js'
+import { isStrongroomError } from './errors/strongroom-error.js'
+import type { App } from './http/app-type.js'
+import { WrongKeysError } from './keys/deployment-keys.js'
+import { makeLogger, serializeError } from './log.js'
+
+/** Time for closing after the transfers are over, before the process ends all the same. */
+const closingSeconds = 10
+
+async function main(): Promise<void> {
+  const config = readConfig(loadEnvironment())
+  const log = makeLogger(config)
+  exitOnUnexpected(log)
+  const secrets = await provideSecrets(config)
+  for (const notice of [...config.notices, ...secrets.notices]) log.warn(notice)
+  const services = await compose(config, secrets, log)
+  const app = await buildApp({ config, jwtSecrets: secrets.jwtSecrets, log, services })
+  stopOnSignals(async () => {
+    log.info({ seconds: config.shutdownSeconds }, 'stopping: transfers may finish')
+    await stop(app, services, config)
+    log.info('stopped')
+  }, config.shutdownSeconds)
+  await listen(app, config)
+}
+
+async function listen(app: App, { http }: Config): Promise<void> {
+  // A name with several addresses would make several servers, of which the plugins know one.
+  const host = http.host === 'localhost' ? '127.0.0.1' : http.host
+  const listenTextResolver = (address: string) => `Strongroom listens at ${address}`
+  await app.listen({ host, port: http.port, listenTextResolver })
+}
+
+async function stop(
+  app: App,
+  services: { close: () => Promise<void> },
+  { shutdownSeconds }: Config,
+): Promise<void> {
+  const breakOff = setTimeout(() => {
+    app.server.closeAllConnections()
+  }, shutdownSeconds * 1_000)
+  await app.close()
+  clearTimeout(breakOff)
+  await services.close()
+}
+
+/** The first signal lets transfers finish; the second, or a close that hangs, ends the process at once. */
+function stopOnSignals(stopService: () => Promise<void>, shutdownSeconds: number): void {
+  let stopping = false
+  const onSignal = () => {
+    if (stopping) process.exit(1)
+    stopping = true
+    setTimeout(() => process.exit(1), (shutdownSeconds + closingSeconds) * 1_000).unref()
+    stopService().then(() => process.exit(0), fail)
+  }
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+}
+
+function exitOnUnexpected(log: Logger): void {
+  for (const event of ['uncaughtException', 'unhandledRejection']) {
+    process.on(event, (error: unknown) => {
+      log.fatal({ err: serializeError(error) }, event)
+      process.exit(1)
+    })
+  }
+}
+
+function fail(error: unknown): void {
+  for (const line of reasons(error)) process.stderr.write(`${line}\n`)
+  process.exit(1)
+}
+
+/** What an operator can act on; of anything else what it is and where it came from. */
+function reasons(error: unknown): readonly string[] {
+  if (error instanceof ConfigError) return error.problems
+  if (error instanceof WrongKeysError) return [error.message]
+  if (isStrongroomError(error)) return [`${error.code}: ${error.message}`]
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+    return ['The port is in use by another process; PORT names another.']
+  }
+  return [`Strongroom could not start: ${JSON.stringify(serializeError(error))}`]
+}
+
+main().catch(fail)
