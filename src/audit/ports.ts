@@ -1,3 +1,4 @@
+import type { GrantBasis } from '../keys/wrapping.js'
 import type { AuditEvent } from './audit-events.js'
 
 /** Place in a list of events: time and id of the last one seen. */
@@ -19,6 +20,8 @@ export interface LoggedAccess extends AuditEvent {
   readonly requests: number
   /** Time of the last of them. */
   readonly lastAt: Date
+  /** What that grant rests on. */
+  readonly basis: GrantBasis | undefined
   /** Sealed purpose of the grant the access rested on. */
   readonly purpose: SealedNoteRow | undefined
 }

@@ -1,6 +1,7 @@
 import type { AuditEvent } from '../audit/audit-events.js'
 import type { AuditStore, EventQuery, LoggedAccess } from '../audit/ports.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
+import type { GrantBasis } from '../keys/wrapping.js'
 import type { Query, Sql, SqlValue } from './database.js'
 import { sealedNote } from './grants-table.js'
 import { run } from './run.js'
@@ -24,7 +25,7 @@ const accesses = (name: string, condition: string): Query => ({
       e.file_id as "fileId", e.subject_id as "subjectId", e.patient_id as "patientId",
       e.grant_id as "grantId", e.version, e.total as bytes, e.ip, e.user_agent as "userAgent",
       e.request_id as "requestId", e.read_session as "readSession", e.requests,
-      e.last_at as "lastAt", g.purpose, g.purpose_key_version as "purposeKeyVersion"
+      e.last_at as "lastAt", g.basis, g.purpose, g.purpose_key_version as "purposeKeyVersion"
     from (
       select event_id, at, actor_id, on_behalf_of, roles, action, outcome, reason, file_id,
         subject_id, patient_id, grant_id, version, ip, user_agent, request_id, read_session,
@@ -56,9 +57,13 @@ type Optional =
   | 'bytes'
   | 'readSession'
 
-type AccessColumns = Omit<LoggedAccess, Optional | 'purpose'> & {
+type AccessColumns = Omit<LoggedAccess, Optional | 'basis' | 'purpose'> & {
   readonly [K in Optional]: NonNullable<AuditEvent[K]> | null
-} & { readonly purpose: string | null; readonly purposeKeyVersion: number | null }
+} & {
+  readonly basis: GrantBasis | null
+  readonly purpose: string | null
+  readonly purposeKeyVersion: number | null
+}
 
 export function auditEventsTable(sql: Sql): AuditStore {
   return {
@@ -102,6 +107,7 @@ function toAccess({ purposeKeyVersion, ...row }: AccessColumns): LoggedAccess {
     version: row.version ?? undefined,
     bytes: row.bytes ?? undefined,
     readSession: row.readSession ?? undefined,
+    basis: row.basis ?? undefined,
     purpose: sealedNote(row.purpose, purposeKeyVersion) ?? undefined,
   }
 }

@@ -19,6 +19,7 @@ export interface AccessEntry {
   readonly version: number | null
   readonly bytes: number | null
   readonly grant_id: string | null
+  readonly basis: string | null
   readonly purpose: string | null
   readonly ip: string
   readonly user_agent: string
@@ -74,6 +75,7 @@ function entryOf(access: LoggedAccess, purpose: string | null): AccessEntry {
     version: access.version ?? null,
     bytes: access.bytes ?? null,
     grant_id: access.grantId ?? null,
+    basis: access.basis ?? null,
     purpose,
     ip: access.ip,
     user_agent: access.userAgent,

@@ -22,6 +22,11 @@ const shownInline = new Set([
   'image/heic',
 ])
 
+/** Whether a file of this type is shown inline where that is asked for; others are handed out. */
+export function isShownInline(contentType: string): boolean {
+  return shownInline.has(contentType)
+}
+
 /**
  * Answers GET or HEAD with a file's bytes, a range of them, or what the request's conditions ask for
  * (RFC 9110, 13 and 14). The reading is closed however it ends.
@@ -34,7 +39,7 @@ export async function serveBytes(
 ): Promise<FastifyReply> {
   try {
     const { metadata } = reading
-    const inline = options.view && shownInline.has(metadata.content_type)
+    const inline = options.view && isShownInline(metadata.content_type)
     setHeaders(reply, reading, { ...options, inline })
     const state = precondition(request.headers, reading)
     if (state === 'failed') throw new StrongroomError('precondition_failed')

@@ -70,6 +70,7 @@ export const accessLogAnswer = Type.Object({
       version: Type.Union([Type.Integer(), Type.Null()]),
       bytes: Type.Union([Type.Integer(), Type.Null()]),
       grant_id: textOrNull,
+      basis: textOrNull,
       purpose: textOrNull,
       ip: Type.String(),
       user_agent: Type.String(),

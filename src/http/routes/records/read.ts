@@ -1,0 +1,38 @@
+import type { StartReading } from '../../../files/read-file.js'
+import type { ReadRecord } from '../../../records/read-record.js'
+import type { App } from '../../app-type.js'
+import { isShownInline, serveBytes } from '../../bytes/serve-bytes.js'
+import { fileParams, readQuery } from '../../schemas/file-schemas.js'
+
+interface Use {
+  readonly readRecord: ReadRecord
+  readonly read: StartReading
+  readonly frameAncestors: readonly string[]
+}
+
+/** GET and HEAD /api/files/medical-records/:file_id/download */
+export function readRecordRoute(app: App, use: Use): void {
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/api/files/medical-records/:file_id/download',
+    schema: {
+      summary: 'The bytes of a medical record, by grant',
+      description: '`Range`, `If-Range`, `If-None-Match`, `If-Match` and their dates are honoured.',
+      params: fileParams,
+      querystring: readQuery,
+      produces: ['application/octet-stream'],
+    },
+    handler: async (request, reply) => {
+      const { actor, params, query } = request
+      const { view = false, version } = query
+      const opened = await use.readRecord(actor, params.file_id, {
+        kind: view ? 'view' : 'download',
+        head: request.method === 'HEAD',
+        version,
+        isShown: isShownInline,
+      })
+      const { frameAncestors } = use
+      return await serveBytes(request, reply, use.read(actor, opened), { view, frameAncestors })
+    },
+  })
+}

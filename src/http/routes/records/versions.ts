@@ -1,0 +1,42 @@
+import { Type } from 'typebox'
+import type { AuditLog } from '../../../audit/audit-log.js'
+import { summarizeVersion } from '../../../files/file-summary.js'
+import type { VersionRow } from '../../../files/ports.js'
+import type { RecordAccess } from '../../../records/record-access.js'
+import type { App } from '../../app-type.js'
+import { fileParams, versionEntry } from '../../schemas/file-schemas.js'
+
+interface Use {
+  readonly access: RecordAccess
+  readonly audit: AuditLog
+  readonly versions: (fileId: string) => Promise<VersionRow[]>
+}
+
+/** GET /api/files/medical-records/:file_id/versions */
+export function recordVersionsRoute(app: App, use: Use): void {
+  app.get(
+    '/api/files/medical-records/:file_id/versions',
+    {
+      schema: {
+        summary: 'The versions of a medical record, newest first',
+        params: fileParams,
+        response: { 200: Type.Object({ versions: Type.Array(versionEntry) }) },
+      },
+    },
+    async ({ actor, params }) => {
+      const action = 'record.versions_list'
+      const options = { audit: action } as const
+      const { entry, grant } = await use.access.permit(
+        actor,
+        params.file_id,
+        'list_versions',
+        options,
+      )
+      const { fileId, ownerId: patientId } = entry.file
+      const versions = await use.versions(fileId)
+      const grantId = grant?.grantId
+      await use.audit.note(actor, { action, outcome: 'success', fileId, patientId, grantId })
+      return { versions: versions.map(summarizeVersion) }
+    },
+  )
+}
