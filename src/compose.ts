@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { auditLog } from './audit/audit-log.js'
 import { localDiskBlobStore } from './blobs/local-disk-blob-store.js'
+import { wireRecords } from './compose-records.js'
 import type { Config } from './config.js'
 import type { Database } from './db/database.js'
 import { openEmbeddedDatabase } from './db/embedded-database.js'
@@ -131,11 +132,21 @@ async function wire({ config, secrets, database, onProblem }: Parts) {
     restore: restoreFile(deleting),
     purge: purgeFile(deleting),
   }
+  const records = wireRecords({
+    ...uploading,
+    config,
+    audit,
+    addVersion: files.addVersion,
+    deleteFile: files.delete,
+    restoreFile: files.restore,
+    onProblem,
+  })
   const repeating = repeat(purgeDue({ db, purge: files.purge }), HOUR_MS, onProblem)
   return {
     config,
     audit,
     files,
+    records: records.services,
     ready: async () => ({
       database: await succeeds(database.ping()),
       storage: await succeeds(blobs.check()),
@@ -143,6 +154,7 @@ async function wire({ config, secrets, database, onProblem }: Parts) {
     }),
     close: async () => {
       running.close()
+      await records.close()
       await repeating.stop()
       await database.close()
       indexKey.destroy()

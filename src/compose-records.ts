@@ -1,0 +1,66 @@
+import type { AuditLog } from './audit/audit-log.js'
+import type { Config } from './config.js'
+import type { AllStores } from './db/stores.js'
+import type { AddVersion } from './files/add-version.js'
+import type { DeleteFile, RestoreFile } from './files/delete-file.js'
+import type { UploadDependencies } from './files/upload-file.js'
+import { portalAssignments } from './integrations/portal-assignments.js'
+import { jobRunner } from './jobs/job-runner.js'
+import type { Transactions } from './ports/transactions.js'
+import { assignmentBook } from './records/assignments.js'
+import { deleteRecord, restoreRecord } from './records/delete-record.js'
+import { grantTeam } from './records/grant-team.js'
+import { recordGrants } from './records/grants.js'
+import { listRecords } from './records/list-records.js'
+import { ownAssignments } from './records/own-assignments.js'
+import { readRecord } from './records/read-record.js'
+import { recordAccess } from './records/record-access.js'
+import { recordTypes } from './records/record-types.js'
+import { replaceContent } from './records/replace-content.js'
+import { TEAM_GRANTS } from './records/team-grants-job.js'
+import { uploadRecord } from './records/upload-record.js'
+
+interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles'> {
+  readonly config: Pick<Config, 'assignments'>
+  readonly db: Transactions<AllStores>
+  readonly audit: AuditLog
+  readonly addVersion: AddVersion
+  readonly deleteFile: DeleteFile
+  readonly restoreFile: RestoreFile
+  readonly onProblem: (error: unknown) => void
+}
+
+/** The half of the composition that family B needs: records, who treats whom, and the team's job. */
+export function wireRecords(parts: Parts) {
+  const { config, db, audit, keyRing, onProblem, openEntry } = parts
+  const { url } = config.assignments
+  const portal =
+    url === undefined ? undefined : portalAssignments({ ...config.assignments, url, onProblem })
+  const assignments = portal ?? ownAssignments(db)
+  const jobs = jobRunner({
+    db,
+    handlers: { [TEAM_GRANTS]: grantTeam({ db, assignments, keyRing }) },
+    onProblem,
+  })
+  const access = recordAccess({ db, audit, assignments, openEntry })
+  const grantsToTeam = config.assignments.grants === 'team'
+  const use = { ...parts, assignments, jobs, access, grantsToTeam }
+  return {
+    services: {
+      access,
+      upload: uploadRecord(use),
+      list: listRecords(use),
+      readRecord: readRecord(use),
+      replaceContent: replaceContent(use),
+      delete: deleteRecord(use),
+      restore: restoreRecord(use),
+      grants: recordGrants(use),
+      types: recordTypes(use),
+      assignmentBook: assignmentBook(use),
+    },
+    close: async () => {
+      await jobs.stop()
+      await portal?.close()
+    },
+  }
+}
