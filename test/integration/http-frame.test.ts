@@ -444,6 +444,10 @@ await t.test('one line for a request: the route, never the URL', async (t) => {
     { route: 'unmatched', status: 400 },
   ])
   t.equal(requests.length, 3)
+  t.ok(
+    lines.every((line) => line.split('"request_id"').length <= 2),
+    'the id stands there once',
+  )
   t.notMatch(lines.join(''), 'Margarethe')
 })
 

@@ -16,9 +16,12 @@ export function logWhenOver(request: FastifyRequest, reply: FastifyReply): void 
   const { raw } = reply
   raw.once('close', () => {
     const user = actorOf(request)?.userId
+    const { method, route } = serializeRequest(request)
+    // The request's logger adds its id.
     request.log.info(
       {
-        ...serializeRequest(request),
+        method,
+        route,
         status: raw.statusCode,
         ms: Math.round(performance.now() - start),
         ...(user === undefined ? {} : { user_id: user }),
