@@ -44,6 +44,7 @@ export function wireRecords(parts: Parts) {
   })
   const access = recordAccess({ db, audit, assignments, openEntry })
   const grantsToTeam = config.assignments.grants === 'team'
+  jobs.start()
   const use = { ...parts, assignments, jobs, access, grantsToTeam }
   return {
     services: {

@@ -8,6 +8,8 @@ export function addGrantRoute(app: App, use: { grants: Pick<RecordGrants, 'add'>
   app.post(
     '/api/files/medical-records/:file_id/grants',
     {
+      // A purpose too long is said to be that, not a body too large.
+      bodyLimit: 262_144,
       schema: {
         summary: 'Share a medical record, or change what was shared',
         params: fileParams,
