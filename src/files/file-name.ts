@@ -12,7 +12,8 @@ const zeroWidthJoiners = /[\u200c\u200d]/u
 export function cleanFileName(name: string | undefined): string {
   const last = (name ?? '').normalize('NFC').split(/[/\\]/u).at(-1) ?? ''
   const seen = last.replace(unseen, (mark) => (zeroWidthJoiners.test(mark) ? mark : '')).trim()
-  const kept = seen.replace(/^\.+$/u, '')
+  // What stood between two characters may be gone: they may compose now.
+  const kept = seen.normalize('NFC').replace(/^[.\s\u200c\u200d]+$/u, '')
   return kept === '' ? 'document' : shorten(kept)
 }
 

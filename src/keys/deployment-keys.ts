@@ -33,16 +33,21 @@ export async function openDeploymentKeys({ provider, store }: Dependencies): Pro
 }
 
 async function openCheck(provider: KeyProvider, row: DeploymentKeyRow): Promise<void> {
+  const key = await unwrapping(
+    () => provider.unwrap(row.wrapped, { use: 'check' }),
+    `No master key given opens the check value of master key ${row.masterKeyId}, with which data ` +
+      'here are sealed. Give that key in MASTER_KEYS (a comma-separated list; all of them open).',
+  )
+  key.destroy()
+}
+
+/** A key that does not open is the operator's to mend; a provider that is away is not. */
+async function unwrapping(unwrap: () => Promise<FernetKey>, advice: string): Promise<FernetKey> {
   try {
-    const key = await provider.unwrap(row.wrapped, { use: 'check' })
-    key.destroy()
+    return await unwrap()
   } catch (cause) {
     if (cause instanceof StrongroomError && cause.code !== 'damaged') throw cause
-    throw new WrongKeysError(
-      `No master key given opens the check value of master key ${row.masterKeyId}, with which data ` +
-        'here are sealed. Give that key in MASTER_KEYS (a comma-separated list; all of them open).',
-      { cause },
-    )
+    throw new WrongKeysError(advice, { cause })
   }
 }
 
@@ -65,7 +70,13 @@ async function openIndexKey(
   sealed: boolean,
 ): Promise<FernetKey> {
   const found = rows.find((row) => row.use === 'index-key')
-  if (found !== undefined) return await provider.unwrap(found.wrapped, { use: 'index-key' })
+  if (found !== undefined) {
+    return await unwrapping(
+      () => provider.unwrap(found.wrapped, { use: 'index-key' }),
+      `No master key given opens the index key, which master key ${found.masterKeyId} wraps. ` +
+        'Give that key in MASTER_KEYS (a comma-separated list; all of them open).',
+    )
+  }
   if (sealed) throw new WrongKeysError('The index key is missing from the database.')
   const key = FernetKey.generate()
   const wrapped = await provider.wrap(key, { use: 'index-key' })

@@ -51,12 +51,13 @@ export function keyRing(users: UserKeys): KeyRing {
     },
     openNote: async (userId, about, note) => {
       const user = await users.forOpening(userId, note.userKeyVersion)
-      const found: unknown = JSON.parse(openText(user.key, note.sealed).toString('utf8'))
+      const found = parseNote(openText(user.key, note.sealed))
       const label = noteLabel(user, about)
-      if (!Array.isArray(found) || label.some((word, at) => found[at] !== word)) {
-        throw new CryptoError('label')
-      }
-      return String(found[label.length])
+      const text: unknown = found[label.length]
+      const fits =
+        found.length === label.length + 1 && label.every((word, at) => found[at] === word)
+      if (!fits || typeof text !== 'string') throw new CryptoError('label')
+      return text
     },
   }
 }
@@ -71,6 +72,18 @@ function fileKeyClaims(user: UserKey, sealedId: string, terms: FileKeyTerms) {
     basis: terms.basis,
     expires_at: terms.expiresAt?.toISOString() ?? null,
   } as const
+}
+
+/** What is no JSON was sealed as something else; the parser's error would repeat its beginning. */
+function parseNote(plaintext: Buffer): readonly unknown[] {
+  try {
+    const found: unknown = JSON.parse(plaintext.toString('utf8'))
+    return Array.isArray(found) ? found : []
+  } catch {
+    return []
+  } finally {
+    plaintext.fill(0)
+  }
 }
 
 /** A note is never taken for a wrapping: those begin with a key, this with a bracket. */

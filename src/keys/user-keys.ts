@@ -51,11 +51,13 @@ export function userKeys(dependencies: Dependencies): UserKeys {
   }
 
   return {
-    forWrapping: async (userId) =>
-      await unwrap((await store.activeUserKey(userId)) ?? (await makeFirst(userId))),
+    // The id asked for, not the row's: a row under another's id must not open.
+    forWrapping: async (userId) => {
+      const row = (await store.activeUserKey(userId)) ?? (await makeFirst(userId))
+      return await unwrap({ ...row, userId })
+    },
     forOpening: async (userId, version) => {
       const row = await store.userKey(userId, version)
-      // The id asked for, not the row's: a row under another's id must not open.
       if (row === undefined) throw new CryptoError('malformed')
       return await unwrap({ ...row, userId, version })
     },

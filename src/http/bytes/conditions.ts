@@ -39,8 +39,18 @@ function matches(header: string, etag: string, comparison: 'strong' | 'weak'): b
   return tags.some((tag) => (comparison === 'weak' ? tag.replace(/^W\//u, '') : tag) === etag)
 }
 
+const clock = String.raw`\d{2}:\d{2}:\d{2}`
+const httpDate = new RegExp(
+  String.raw`^(?:\w{3}, \d{2} \w{3} \d{4} ${clock}|\w{6,9}, \d{2}-\w{3}-\d{2} ${clock}) GMT$`,
+  'u',
+)
+const asctime = new RegExp(String.raw`^\w{3} \w{3} [ \d]\d ${clock} \d{4}$`, 'u')
+
+/** What is no HTTP-date is ignored, whatever else it could be read as (RFC 9110, 13.1.3 and 5.6.7). */
 function dateOf(header: string | undefined): number | undefined {
-  const time = header === undefined ? Number.NaN : Date.parse(header)
+  if (header === undefined) return undefined
+  const text = asctime.test(header) ? `${header} GMT` : header
+  const time = httpDate.test(header) || text !== header ? Date.parse(text) : Number.NaN
   return Number.isNaN(time) ? undefined : time
 }
 

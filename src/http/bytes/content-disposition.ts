@@ -7,9 +7,10 @@ export function contentDisposition(kind: 'inline' | 'attachment', filename: stri
   return `${kind}; filename="${plain}"; filename*=UTF-8''${encodeExtended(filename)}`
 }
 
-/** RFC 8187: everything but attr-char is percent-encoded. */
+/** RFC 8187: everything but attr-char is percent-encoded; half of a surrogate pair has no UTF-8. */
 function encodeExtended(text: string): string {
-  return encodeURIComponent(text).replace(
+  const wellFormed = text.replace(/\p{Cs}/gu, '\ufffd')
+  return encodeURIComponent(wellFormed).replace(
     /['()*]/gu,
     (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
   )

@@ -10,7 +10,7 @@ export function parseRange(
   header: string | undefined,
   size: number,
 ): ByteRange | 'whole' | 'unsatisfiable' {
-  const [, first, last] = /^bytes=\s*(\d*)\s*-\s*(\d*)\s*$/iu.exec(header ?? '') ?? []
+  const [, first, last] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/iu.exec(header ?? '') ?? []
   if (first === undefined || last === undefined || (first === '' && last === '')) return 'whole'
   if (first === '') return suffix(Number(last), size)
   const start = Number(first)

@@ -1,13 +1,17 @@
 import { Type } from 'typebox'
 import { StrongroomError } from '../../errors/strongroom-error.js'
+import { isFileId } from '../../files/file-id.js'
 
 const MOST = 200
 const DEFAULT = 50
 
+/** A whole number from 1 in a query: as text, since a conversion would cut 1.5 to 1. */
+export function wholeNumber(description: string) {
+  return Type.String({ pattern: '^[1-9][0-9]{0,8}$', description })
+}
+
 export const pagingProperties = {
-  limit: Type.Optional(
-    Type.Integer({ minimum: 1, description: `Entries a page, ${DEFAULT}; at most ${MOST}.` }),
-  ),
+  limit: Type.Optional(wholeNumber(`Entries a page, ${DEFAULT}; at most ${MOST}.`)),
   cursor: Type.Optional(
     Type.String({ maxLength: 512, description: '`next_cursor` of the page before.' }),
   ),
@@ -24,9 +28,9 @@ export interface Paging {
 }
 
 /** @throws StrongroomError `invalid_field` for a cursor that is not one of ours */
-export function pagingOf(query: { readonly limit?: number; readonly cursor?: string }): Paging {
+export function pagingOf(query: { readonly limit?: string; readonly cursor?: string }): Paging {
   return {
-    limit: Math.min(query.limit ?? DEFAULT, MOST),
+    limit: Math.min(Number(query.limit ?? DEFAULT), MOST),
     after: query.cursor === undefined ? undefined : decode(query.cursor),
   }
 }
@@ -41,7 +45,7 @@ function decode(text: string): Cursor {
   const found = parse(Buffer.from(text, 'base64url').toString('utf8'))
   if (Array.isArray(found) && found.length === 2) {
     const [at, id] = found as readonly unknown[]
-    if (typeof at === 'number' && Math.abs(at) <= 8.64e15 && isUuid(id)) {
+    if (isTime(at) && isUuid(id)) {
       return { at: new Date(at), id }
     }
   }
@@ -56,6 +60,11 @@ function parse(text: string): unknown {
   }
 }
 
+/** Milliseconds since 1970 that Date and PostgreSQL both hold. */
+function isTime(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 8.64e15
+}
+
 function isUuid(value: unknown): value is string {
-  return typeof value === 'string' && /^[0-9a-f-]{36}$/u.test(value)
+  return typeof value === 'string' && isFileId(value)
 }
