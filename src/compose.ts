@@ -14,6 +14,7 @@ import { addVersion } from './files/add-version.js'
 import { checkFile } from './files/check-file.js'
 import { deleteFile, purgeFile, restoreFile } from './files/delete-file.js'
 import { listFiles } from './files/list-files.js'
+import { listVersions } from './files/list-versions.js'
 import { openEntry } from './files/open-entry.js'
 import { ownFiles } from './files/own-files.js'
 import { purgeDue } from './files/purge-due.js'
@@ -126,7 +127,7 @@ async function wire({ config, secrets, database, onProblem }: Parts) {
     read: startReading({ db, audit, blobs, hash, running, onProblem }),
     update: updateFile({ db }),
     addVersion: addVersion({ db, keyRing: ring, hash, limits }),
-    versions: (fileId: string) => db.stores.files.versions(fileId),
+    versions: listVersions({ db, audit, openEntry: open }),
     accessHistory: accessHistory({ db, keyRing: ring }),
     delete: deleteFile(deleting),
     restore: restoreFile(deleting),

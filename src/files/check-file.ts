@@ -1,8 +1,7 @@
 import type { Actor } from '../audit/audit-events.js'
 import type { AuditLog } from '../audit/audit-log.js'
-import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { IndexHash } from '../keys/index-hash.js'
-import { duplicateCheck, type UploadDependencies } from './upload-file.js'
+import { findDuplicate, type UploadDependencies } from './upload-file.js'
 
 export interface CheckAnswer {
   readonly exists: boolean
@@ -21,22 +20,11 @@ interface Dependencies extends Pick<UploadDependencies, 'db' | 'openEntry'> {
 
 /** Whether the caller has a file of these bytes: among their own only. */
 export function checkFile(use: Dependencies): CheckFile {
-  const refuseDuplicate = duplicateCheck(use)
+  const duplicateOf = findDuplicate(use)
   return async (actor, { sha256, size }) => {
-    const fileId = await duplicateOf(() =>
-      refuseDuplicate(actor, { sha256, size }, use.hash.fingerprint(sha256, actor.userId)),
-    )
+    const found = await duplicateOf(actor, sha256, use.hash.fingerprint(sha256, actor.userId))
+    const fileId = found?.size === size ? found.file_id : undefined
     await use.audit.note(actor, { action: 'file.check', outcome: 'success', fileId })
     return fileId === undefined ? { exists: false } : { exists: true, file_id: fileId }
-  }
-}
-
-async function duplicateOf(check: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await check()
-    return undefined
-  } catch (error) {
-    if (!isStrongroomError(error, 'duplicate_file')) throw error
-    return String(error.extra['file_id'])
   }
 }

@@ -34,12 +34,16 @@ export function summarize(
 }
 
 /** A version as the list of versions shows it. */
-export function summarizeVersion(row: VersionRow) {
+export function summarizeVersion(row: VersionRow, metadata: FileMetadata) {
   return {
     version: row.version,
-    content_type: row.contentType,
-    size: row.size,
+    filename: metadata.filename,
+    content_type: metadata.content_type,
+    size: metadata.size,
+    sha256: metadata.sha256,
     created_at: row.createdAt.toISOString(),
     created_by: row.createdBy,
   }
 }
+
+export type VersionSummary = ReturnType<typeof summarizeVersion>

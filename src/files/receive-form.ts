@@ -93,9 +93,9 @@ function digestsOf(
   sealed: SealedUpload,
   headerDigest: Buffer | undefined,
 ): Buffer[] {
-  const field = textOf(fields, 'sha256')
+  const field = fields.get('sha256')
   return [
-    field === null ? undefined : parseHexDigest(field),
+    field === undefined ? undefined : parseHexDigest(field),
     sealed.declaredDigest,
     headerDigest,
   ].filter((digest) => digest !== undefined)

@@ -37,7 +37,9 @@ export function uploadBatch(use: UploadDependencies): UploadBatch {
   return async (actor, parts) =>
     await use.slots.run(async () => {
       const results: BatchResult[] = []
+      let files = 0
       for await (const part of parts) {
+        if (part.kind === 'file') files += 1
         try {
           results.push({ file: await one(actor, part) })
         } catch (error) {
@@ -45,7 +47,7 @@ export function uploadBatch(use: UploadDependencies): UploadBatch {
           results.push({ error })
         }
       }
-      if (results.length === 0) throw new StrongroomError('file_missing')
+      if (files === 0) throw new StrongroomError('file_missing')
       return results
     })
 }

@@ -7,7 +7,7 @@ import type { IndexHash } from '../keys/index-hash.js'
 import type { KeyRing } from '../keys/key-ring.js'
 import type { Transactions } from '../ports/transactions.js'
 import { committing, insertVersionRows, newGrant, versionRows } from './commit-upload.js'
-import { isSameContent } from './file-metadata.js'
+import { type FileMetadata, isSameContent } from './file-metadata.js'
 import { cleanFileName } from './file-name.js'
 import { type FileSummary, summarize } from './file-summary.js'
 import { type OpenEntry, withOpened } from './open-entry.js'
@@ -77,7 +77,7 @@ export function uploadFile(use: UploadDependencies): UploadFile {
 /** Commits one sealed upload as a new general file; used by the single upload and the batch. */
 export function commitFile(use: UploadDependencies) {
   const { db, hash, keyRing, limits, ownFiles } = use
-  const refuseDuplicate = duplicateCheck(use)
+  const duplicateOf = findDuplicate(use)
 
   return async (
     actor: Actor,
@@ -103,7 +103,10 @@ export function commitFile(use: UploadDependencies) {
         grants: [grant],
       })
       for (;;) {
-        await refuseDuplicate(actor, sealed, fingerprint)
+        const duplicate = await duplicateOf(actor, sealed.sha256, fingerprint)
+        if (duplicate !== undefined) {
+          throw new StrongroomError('duplicate_file', { extra: { file_id: duplicate.file_id } })
+        }
         const inserted = await db.transaction(async (stores) => {
           await stores.files.ensurePeople([ownerId])
           await stores.files.lockOwner(ownerId)
@@ -169,29 +172,35 @@ function newFile(actor: Actor, sealed: SealedUpload, description: Description) {
   return { file, metadata, grant }
 }
 
-/** 409 only after the existing file's metadata confirms digest and size and the caller may open it. */
-export function duplicateCheck({ db, openEntry }: Pick<UploadDependencies, 'db' | 'openEntry'>) {
-  return async (
-    actor: Actor,
-    sealed: Pick<SealedUpload, 'size' | 'sha256'>,
-    fingerprint: Buffer,
-  ): Promise<void> => {
-    const { userId } = actor
-    const entries = await db.stores.files.entriesByFingerprint(
+/** The caller's live file of this digest, by its verified metadata: there or not. */
+export type FindDuplicate = (
+  actor: Actor,
+  sha256: Buffer,
+  fingerprint: Buffer,
+) => Promise<FileMetadata | undefined>
+
+/**
+ * Looks a fingerprint up, and believes it only once the file's metadata confirms the digest.
+ * @throws StrongroomError `damaged` where it does not
+ */
+export function findDuplicate({
+  db,
+  openEntry,
+}: Pick<UploadDependencies, 'db' | 'openEntry'>): FindDuplicate {
+  return async ({ userId }, sha256, fingerprint) => {
+    const [entry] = await db.stores.files.entriesByFingerprint(
       'general',
       userId,
       fingerprint,
       userId,
     )
-    for (const entry of entries) {
-      const [grant] = entry.held
-      if (grant === undefined) throw new StrongroomError('damaged')
-      const same = await withOpened(await openEntry(entry, grant), ({ metadata }) =>
-        isSameContent(metadata, sealed.size, sealed.sha256),
-      )
-      if (!same) throw new StrongroomError('damaged')
-      throw new StrongroomError('duplicate_file', { extra: { file_id: entry.file.fileId } })
-    }
+    if (entry === undefined) return undefined
+    const [grant] = entry.held
+    if (grant === undefined) throw new StrongroomError('damaged')
+    return await withOpened(await openEntry(entry, grant), ({ metadata }) => {
+      if (!isSameContent(metadata, metadata.size, sha256)) throw new StrongroomError('damaged')
+      return metadata
+    })
   }
 }
 

@@ -64,6 +64,8 @@ export function createFrame({ log, trustProxy, legacyStatus }: FrameOptions): Ap
     void sendProblem(error, request, reply, { legacyStatus })
   }
 
+  // JSON is the only text that is parsed here: anything else is 415.
+  app.removeContentTypeParser('text/plain')
   registerRequestLog(app)
   registerClientErrors(app)
   registerCommonHeaders(app)

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { pagingProperties } from './paging.js'
+import { pagingProperties, wholeNumber } from './paging.js'
 
 const nullable = (schema: ReturnType<typeof Type.String>) => Type.Union([schema, Type.Null()])
 
@@ -20,8 +20,10 @@ export const fileEntry = Type.Object({
 
 export const versionEntry = Type.Object({
   version: Type.Integer(),
+  filename: Type.String(),
   content_type: Type.String(),
-  size: Type.Integer(),
+  size: Type.Integer({ description: 'Bytes.' }),
+  sha256: Type.String(),
   created_at: Type.String({ format: 'date-time' }),
   created_by: Type.String(),
 })
@@ -29,10 +31,14 @@ export const versionEntry = Type.Object({
 export const readQuery = Type.Object(
   {
     view: Type.Optional(Type.Boolean({ description: 'Shown inline: PDFs and images only.' })),
-    version: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_147_483_647 })),
+    version: Type.Optional(wholeNumber('A version by its number; the current one by default.')),
   },
   { additionalProperties: false },
 )
+
+export function versionOf(query: { readonly version?: string }): number | undefined {
+  return query.version === undefined ? undefined : Number(query.version)
+}
 
 export const changesBody = Type.Object(
   {

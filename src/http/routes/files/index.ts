@@ -4,8 +4,8 @@ import type { AddVersion } from '../../../files/add-version.js'
 import type { CheckFile } from '../../../files/check-file.js'
 import type { DeleteFile, RestoreFile } from '../../../files/delete-file.js'
 import type { ListFiles } from '../../../files/list-files.js'
+import type { ListVersions } from '../../../files/list-versions.js'
 import type { OwnFiles } from '../../../files/own-files.js'
-import type { VersionRow } from '../../../files/ports.js'
 import type { StartReading } from '../../../files/read-file.js'
 import type { IncomingLimits, SealIncoming } from '../../../files/seal-incoming.js'
 import type { UpdateFile } from '../../../files/update-file.js'
@@ -46,7 +46,7 @@ export interface FileRouteServices {
     readonly read: StartReading
     readonly update: UpdateFile
     readonly addVersion: AddVersion
-    readonly versions: (fileId: string) => Promise<VersionRow[]>
+    readonly versions: ListVersions
     readonly accessHistory: AccessHistory
     readonly delete: DeleteFile
     readonly restore: RestoreFile

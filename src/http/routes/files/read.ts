@@ -2,7 +2,7 @@ import type { OwnFiles } from '../../../files/own-files.js'
 import type { StartReading } from '../../../files/read-file.js'
 import type { App } from '../../app-type.js'
 import { serveBytes } from '../../bytes/serve-bytes.js'
-import { fileParams, readQuery } from '../../schemas/file-schemas.js'
+import { fileParams, readQuery, versionOf } from '../../schemas/file-schemas.js'
 
 interface Use {
   readonly own: OwnFiles
@@ -23,7 +23,8 @@ export function readRoute(app: App, use: Use): void {
       produces: ['application/octet-stream'],
     },
     handler: async (request, reply) => {
-      const { view = false, version } = request.query
+      const { view = false } = request.query
+      const version = versionOf(request.query)
       const head = request.method === 'HEAD'
       const action = head ? 'file.head' : view ? 'file.view' : 'file.download'
       const opened = await use.own.open(request.actor, request.params.file_id, { action, version })

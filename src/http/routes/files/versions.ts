@@ -1,15 +1,14 @@
 import { Type } from 'typebox'
 import type { AuditLog } from '../../../audit/audit-log.js'
-import { summarizeVersion } from '../../../files/file-summary.js'
+import type { ListVersions } from '../../../files/list-versions.js'
 import type { OwnFiles } from '../../../files/own-files.js'
-import type { VersionRow } from '../../../files/ports.js'
 import type { App } from '../../app-type.js'
 import { fileParams, versionEntry } from '../../schemas/file-schemas.js'
 
 interface Use {
   readonly own: OwnFiles
   readonly audit: AuditLog
-  readonly versions: (fileId: string) => Promise<VersionRow[]>
+  readonly versions: ListVersions
 }
 
 /** GET /api/files/:file_id/versions */
@@ -25,11 +24,11 @@ export function versionsRoute(app: App, use: Use): void {
     },
     async ({ actor, params }) => {
       const action = 'file.versions_list'
-      const { entry } = await use.own.find(actor, params.file_id, { action })
+      const { entry, grant } = await use.own.find(actor, params.file_id, { action })
       const { fileId } = entry.file
-      const versions = await use.versions(fileId)
+      const versions = await use.versions(actor, { fileId, grantId: grant.grantId })
       await use.audit.note(actor, { action, outcome: 'success', fileId })
-      return { versions: versions.map(summarizeVersion) }
+      return { versions }
     },
   )
 }

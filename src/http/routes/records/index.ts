@@ -1,6 +1,6 @@
 import type { AuditLog } from '../../../audit/audit-log.js'
 import type { AccessHistory } from '../../../files/access-history.js'
-import type { VersionRow } from '../../../files/ports.js'
+import type { ListVersions } from '../../../files/list-versions.js'
 import type { StartReading } from '../../../files/read-file.js'
 import type { UpdateFile } from '../../../files/update-file.js'
 import type { AssignmentBook } from '../../../records/assignments.js'
@@ -46,7 +46,7 @@ export interface RecordRouteServices {
   readonly files: {
     readonly read: StartReading
     readonly update: UpdateFile
-    readonly versions: (fileId: string) => Promise<VersionRow[]>
+    readonly versions: ListVersions
     readonly accessHistory: AccessHistory
   }
   readonly records: {

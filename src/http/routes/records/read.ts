@@ -2,7 +2,7 @@ import type { StartReading } from '../../../files/read-file.js'
 import type { ReadRecord } from '../../../records/read-record.js'
 import type { App } from '../../app-type.js'
 import { isShownInline, serveBytes } from '../../bytes/serve-bytes.js'
-import { fileParams, readQuery } from '../../schemas/file-schemas.js'
+import { fileParams, readQuery, versionOf } from '../../schemas/file-schemas.js'
 
 interface Use {
   readonly readRecord: ReadRecord
@@ -24,7 +24,8 @@ export function readRecordRoute(app: App, use: Use): void {
     },
     handler: async (request, reply) => {
       const { actor, params, query } = request
-      const { view = false, version } = query
+      const { view = false } = query
+      const version = versionOf(query)
       const opened = await use.readRecord(actor, params.file_id, {
         kind: view ? 'view' : 'download',
         head: request.method === 'HEAD',

@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
 import type { AuditLog } from '../../../audit/audit-log.js'
-import { summarizeVersion } from '../../../files/file-summary.js'
-import type { VersionRow } from '../../../files/ports.js'
+import type { ListVersions } from '../../../files/list-versions.js'
 import type { RecordAccess } from '../../../records/record-access.js'
 import type { App } from '../../app-type.js'
 import { fileParams, versionEntry } from '../../schemas/file-schemas.js'
@@ -9,7 +8,7 @@ import { fileParams, versionEntry } from '../../schemas/file-schemas.js'
 interface Use {
   readonly access: RecordAccess
   readonly audit: AuditLog
-  readonly versions: (fileId: string) => Promise<VersionRow[]>
+  readonly versions: ListVersions
 }
 
 /** GET /api/files/medical-records/:file_id/versions */
@@ -33,10 +32,10 @@ export function recordVersionsRoute(app: App, use: Use): void {
         options,
       )
       const { fileId, ownerId: patientId } = entry.file
-      const versions = await use.versions(fileId)
       const grantId = grant?.grantId
+      const versions = grantId === undefined ? [] : await use.versions(actor, { fileId, grantId })
       await use.audit.note(actor, { action, outcome: 'success', fileId, patientId, grantId })
-      return { versions: versions.map(summarizeVersion) }
+      return { versions }
     },
   )
 }
