@@ -127,7 +127,8 @@ const options: LoggerOptions = {
       method.apply(this, withOwnMessage(args) as typeof args)
     },
   },
-  redact: { paths: redactedPaths, censor: '[redacted]' },
+  // The multipart library traces the headers it is given.
+  redact: { paths: [...redactedPaths, 'busboyOptions'], censor: '[redacted]' },
 }
 
 /**
