@@ -90,7 +90,7 @@ export function startReading(use: Dependencies): StartReading {
           throw error
         }
         streaming = true
-        return streamOf(use, { actor, opened, blob, range, facts: facts(action) })
+        return await streamOf(use, { actor, opened, blob, range, facts: facts(action) })
       },
       close: () => {
         if (!streaming) opened.close()
@@ -128,35 +128,67 @@ interface StreamFacts {
   readonly facts: AuditFacts
 }
 
-function streamOf(use: Dependencies, { actor, opened, blob, range, facts }: StreamFacts): Readable {
+/** The first piece is opened before the answer begins: what is damaged there is an error, not a cut. */
+async function streamOf(use: Dependencies, reading: StreamFacts): Promise<Readable> {
+  const { actor, opened, blob, range, facts } = reading
   const { entry, metadata, key } = opened
-  const brokenOff = (reason: string) => {
+  const { sealedId, segmentSizeLog2 } = entry.version
+  const brokenOff = async (reason: string) => {
     const action = actionOf(entry.file.kind, 'read_broken_off')
-    use.audit.note(actor, { ...facts, action, outcome: 'failed', reason }).catch(use.onProblem)
+    await use.audit.note(actor, { ...facts, action, outcome: 'failed', reason })
   }
-  const stream = Readable.from(
-    openRange({
-      key,
-      sealedId: entry.version.sealedId,
-      sealedBytes: blob,
-      dataLength: metadata.size,
-      ...range,
-    }),
-    { objectMode: false, highWaterMark: 2 ** entry.version.segmentSizeLog2 },
-  )
+  const release = () => {
+    opened.close()
+    blob.close().catch(use.onProblem)
+  }
+  const pieces = openRange({
+    key,
+    sealedId,
+    sealedBytes: blob,
+    dataLength: metadata.size,
+    ...range,
+  })
+  let first: IteratorResult<Buffer, void>
+  try {
+    first = await pieces.next()
+  } catch (error) {
+    release()
+    if (isBroken(error)) await brokenOff(error.code)
+    throw error
+  }
+  const stream = Readable.from(resumed(first, pieces), {
+    objectMode: false,
+    highWaterMark: 2 ** segmentSizeLog2,
+  })
   const forget = use.running.add(opened.grant.grantId, (reason) => {
-    brokenOff('grant_ended')
+    brokenOff('grant_ended').catch(use.onProblem)
     stream.destroy(reason)
   })
   stream.once('error', (error) => {
-    if (isStrongroomError(error, 'damaged', 'storage_unavailable')) brokenOff(error.code)
+    if (isBroken(error)) brokenOff(error.code).catch(use.onProblem)
   })
   stream.once('close', () => {
     forget()
-    opened.close()
-    blob.close().catch(use.onProblem)
+    release()
   })
   return stream
+}
+
+function isBroken(error: unknown): error is StrongroomError {
+  return isStrongroomError(error, 'damaged', 'storage_unavailable')
+}
+
+async function* resumed(
+  first: IteratorResult<Buffer, void>,
+  rest: AsyncGenerator<Buffer, void>,
+): AsyncGenerator<Buffer, void> {
+  try {
+    if (first.done === true) return
+    yield first.value
+    yield* rest
+  } finally {
+    await rest.return()
+  }
 }
 
 /** One reading: person, file, version, client, within a quarter of an hour. A UUID of version 8. */

@@ -47,6 +47,9 @@ interface Description {
   readonly notes: string | null
 }
 
+/** Lost races against other uploads of the same bytes before it must be something else. */
+const MOST_ATTEMPTS = 5
+
 const known = ['label', 'notes', 'sha256']
 
 /** A person uploads a file of their own: sealed, stored, then one commit with its audit event. */
@@ -102,7 +105,7 @@ export function commitFile(use: UploadDependencies) {
         metadata,
         grants: [grant],
       })
-      for (;;) {
+      for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
         const duplicate = await duplicateOf(actor, sealed.sha256, fingerprint)
         if (duplicate !== undefined) {
           throw new StrongroomError('duplicate_file', { extra: { file_id: duplicate.file_id } })
@@ -130,6 +133,8 @@ export function commitFile(use: UploadDependencies) {
         // Another upload of the same bytes was first: it is found now.
         if (inserted) return summarize(file, metadata)
       }
+      // A row that refuses the insert and is never found has lost its version.
+      throw new StrongroomError('damaged')
     })
 }
 

@@ -71,7 +71,9 @@ export function problemDocument(
   requestId: string,
   legacyStatus = false,
 ): ProblemDocument {
-  const { code, detail } = error
+  const { detail } = error
+  // Damage has a code for logs and audit; the caller is told what every fault of ours is called.
+  const code = statusOf(error.code) === 500 ? 'internal' : error.code
   const status = legacyStatus && code === 'file_too_large' ? 400 : statusOf(code)
   const title = titleOf(code)
   const own = { type: `urn:strongroom:problem:${code}`, title, status, code, request_id: requestId }

@@ -55,6 +55,9 @@ async function isBrokenOff(
   reading.destroy()
 }
 
+const bystander = pdf('bystander', 800_000)
+const unharmed = filePath(await patient.file(bystander))
+
 await t.test('a grant revoked while a stalled reader reads', async (t) => {
   const data = pdf('revoked', large)
   const path = recordPath(await doctor.record(data, record))
@@ -148,9 +151,6 @@ async function isRefused(t: Test, path: string, data: Buffer): Promise<void> {
     return (await sayings(patient, `${path}/access-log`)).includes(event)
   })
 }
-
-const bystander = pdf('bystander', 800_000)
-const unharmed = filePath(await patient.file(bystander))
 
 await t.test('one flipped bit', async (t) => {
   const data = pdf('flipped', 5 * segment)
