@@ -29,9 +29,9 @@ export interface StoredBlob {
 export interface BlobStore {
   /**
    * Durable when it resolves; nothing left behind when it rejects, also when `bytes` throws (that
-   * error is passed on) or `signal` aborts (its reason is). Asks for the next chunk only after the
-   * last one is written, so a source may reuse its buffer. `internal` where the id is taken: stored
-   * bytes are never replaced.
+   * error is passed on) or `signal` aborts (its reason is). Asks for the next chunk while the last one
+   * is being written, and holds at most 1 MiB: a source must not overwrite what it gave. `internal`
+   * where the id is taken: stored bytes are never replaced.
    */
   put(
     id: string,

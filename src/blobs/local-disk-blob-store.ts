@@ -12,10 +12,10 @@ import {
 } from './blob-store.js'
 import { errnoOf, onDisk, storageError, unlessErrno } from './disk-errors.js'
 import { type DurableFolders, durableFolders, makeRoot } from './durable-folders.js'
-import { coalesced, interruptible } from './source-bytes.js'
+import { interruptible } from './interruptible.js'
+import { writeBehind } from './write-behind.js'
 
 const fileMode = 0o600
-const writeSize = 64 * 1024
 const readSize = 256 * 1024
 const shard = /^[0-9a-f]{2}$/
 
@@ -95,25 +95,14 @@ async function put(
 /** A new file of exactly `bytes`, synced; its length. */
 async function writeDurably(path: string, bytes: AsyncIterable<Uint8Array>): Promise<number> {
   const handle = await onDisk(open(path, 'wx', fileMode))
+  const writer = writeBehind(handle)
   try {
     await onDisk(handle.chmod(fileMode))
-    let length = 0
-    for await (const piece of coalesced(bytes, writeSize)) {
-      await onDisk(writeAll(handle, piece))
-      length += piece.length
-    }
-    await onDisk(handle.sync())
-    return length
+    for await (const piece of bytes) await onDisk(writer.write(piece))
+    return await onDisk(writer.end())
   } finally {
+    await writer.settled()
     await onDisk(handle.close())
-  }
-}
-
-/** write(2) may take less than it was given. */
-async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < piece.length; ) {
-    const { bytesWritten } = await handle.write(piece, offset)
-    offset += bytesWritten
   }
 }
 

@@ -33,29 +33,3 @@ export async function* interruptible<T>(
     if (!ended) iterator.return?.().catch(() => undefined)
   }
 }
-
-/**
- * Gathers chunks smaller than `size` bytes; larger ones pass as they are, and empty ones vanish.
- * A piece is valid until the next one is asked for.
- */
-export async function* coalesced(
-  source: AsyncIterable<Uint8Array>,
-  size: number,
-): AsyncGenerator<Uint8Array, void> {
-  let gathered: Buffer | undefined
-  let filled = 0
-  for await (const chunk of source) {
-    if (filled > 0 && filled + chunk.length > size && gathered !== undefined) {
-      yield gathered.subarray(0, filled)
-      filled = 0
-    }
-    if (chunk.length >= size) {
-      yield chunk
-      continue
-    }
-    gathered ??= Buffer.allocUnsafeSlow(size)
-    gathered.set(chunk, filled)
-    filled += chunk.length
-  }
-  if (filled > 0 && gathered !== undefined) yield gathered.subarray(0, filled)
-}
