@@ -13,6 +13,11 @@ const claim: Query = {
         or k.completed_at <= statement_timestamp() - interval '24 hours'
     returning k.caller_id`,
 }
+const renew: Query = {
+  name: 'idempotency-renew',
+  text: `update idempotency_keys set lease_until = $4
+    where caller_id = $1 and route = $2 and key_hash = $3 and completed_at is null`,
+}
 const find: Query = {
   name: 'idempotency-find',
   text: `select fingerprint, resource_id as "resourceId" from idempotency_keys
@@ -48,6 +53,7 @@ export function idempotencyTable(sql: Sql): IdempotencyStore {
       if (claimed.length > 0) return { kind: 'begun' }
       return toState((await sql.rows<Answer>(find, keyOf(row)))[0])
     },
+    renew: (row, leaseUntil) => run(sql, renew, [...keyOf(row), leaseUntil]),
     complete: (row, fingerprint, resourceId, at) =>
       run(sql, complete, [...keyOf(row), fingerprint, resourceId, at]),
     abandon: (row) => run(sql, abandon, keyOf(row)),

@@ -4,7 +4,6 @@ import type { IndexHash } from '../keys/index-hash.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { IdempotencyRow, IdempotencyStore } from './ports.js'
 
-const LEASE_MS = 600_000
 const wellFormed = /^[\x21-\x7e]{1,255}$/
 
 /** A claim on an Idempotency-Key for one request. */
@@ -35,9 +34,12 @@ const noClaim: IdempotencyClaim = {
 interface Dependencies {
   readonly db: Transactions<{ idempotency: IdempotencyStore }>
   readonly hash: Pick<IndexHash, 'of'>
+  /** How long a claim outlives a process that was killed: a client's retry waits so long. */
+  readonly leaseMs?: number
 }
 
-export function idempotency({ db, hash }: Dependencies): Idempotency {
+export function idempotency({ db, hash, leaseMs = 20_000 }: Dependencies): Idempotency {
+  const leaseEnd = () => new Date(Date.now() + leaseMs)
   const fingerprint = (content: string) => hash.of('idempotency-content', content)
   return {
     run: async ({ userId, route, key }, work) => {
@@ -52,7 +54,7 @@ export function idempotency({ db, hash }: Dependencies): Idempotency {
         route,
         keyHash: hash.of('idempotency-key', key),
       }
-      const state = await db.stores.idempotency.begin(row, new Date(Date.now() + LEASE_MS))
+      const state = await db.stores.idempotency.begin(row, leaseEnd())
       if (state.kind === 'in_progress') throw new StrongroomError('in_progress', { retryAfter: 1 })
       if (state.kind === 'done') {
         return await work({
@@ -60,6 +62,10 @@ export function idempotency({ db, hash }: Dependencies): Idempotency {
           replayOf: (content) => replay(state, fingerprint(content)),
         })
       }
+      const renewing = setInterval(() => {
+        // One that fails is made up for by the next, well before the lease ends.
+        db.stores.idempotency.renew(row, leaseEnd()).catch(() => undefined)
+      }, leaseMs / 4)
       try {
         return await work({
           replayOf: () => undefined,
@@ -69,6 +75,8 @@ export function idempotency({ db, hash }: Dependencies): Idempotency {
       } catch (error) {
         await db.stores.idempotency.abandon(row)
         throw error
+      } finally {
+        clearInterval(renewing)
       }
     },
   }

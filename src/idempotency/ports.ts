@@ -17,6 +17,8 @@ export interface IdempotencyStore {
    * taken over.
    */
   begin(row: IdempotencyRow, leaseUntil: Date): Promise<IdempotencyState>
+  /** Prolongs a claim whose request is still at work; nothing happens to a completed one. */
+  renew(row: IdempotencyRow, leaseUntil: Date): Promise<void>
   /** Keeps what the key stands for, in the transaction of the change. */
   complete(row: IdempotencyRow, fingerprint: Buffer, resourceId: string, at: Date): Promise<void>
   /** Gives back a claim that came to nothing. */

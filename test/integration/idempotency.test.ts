@@ -1,0 +1,53 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import t from 'tap'
+import { FernetKey } from '../../src/crypto/fernet-key.js'
+import { migrate } from '../../src/db/migrate.js'
+import { transactions } from '../../src/db/stores.js'
+import { idempotency } from '../../src/idempotency/idempotency.js'
+import { indexHash } from '../../src/keys/index-hash.js'
+import { createTestDatabase, engines } from '../helpers/databases.js'
+
+const caller = { userId: 'anna', route: 'POST file', key: 'key-1' }
+const selectLease = {
+  name: 'lease',
+  text: 'SELECT lease_until AS until FROM idempotency_keys WHERE caller_id = $1',
+}
+
+for (const engine of engines) {
+  await t.test(`a claim stands as long as its request works, on ${engine}`, async (t) => {
+    const place = await createTestDatabase(engine)
+    t.teardown(() => place.drop())
+    const database = await place.open()
+    t.teardown(() => database.close())
+    await migrate(database)
+    const db = transactions(database)
+    const hash = indexHash(FernetKey.generate())
+    const leaseMs = 4_000
+    const keys = idempotency({ db, hash, leaseMs })
+    const leaseEnd = async (): Promise<number> => {
+      const [row] = await database.rows<{ until: Date }>(selectLease, [caller.userId])
+      return row?.until.getTime() ?? 0
+    }
+
+    const begun = Date.now()
+    await keys.run(caller, async (claim) => {
+      const first = await leaseEnd()
+      t.ok(first - begun < leaseMs + 2_000, 'a killed process does not block its key for long')
+      for (let renewals = 0, seen = first; renewals < 2; ) {
+        await wait(50)
+        const now = await leaseEnd()
+        if (now > seen) renewals += 1
+        seen = now
+      }
+      await t.rejects(
+        run(caller, () => Promise.resolve()),
+        { code: 'in_progress' },
+      )
+      await claim.complete(db.stores.idempotency, 'content', 'resource')
+    })
+    await keys.run(caller, (claim) => {
+      t.equal(claim.replayOf('content'), 'resource')
+      return Promise.resolve()
+    })
+  })
+}
