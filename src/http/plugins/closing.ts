@@ -1,14 +1,17 @@
+import type { Socket } from 'node:net'
 import { StrongroomError } from '../../errors/strongroom-error.js'
 import type { App } from '../app-type.js'
 
 /**
  * Once the service is being closed, refuses what still comes over open connections, and lets go of a
- * connection when the answer under way on it is complete.
+ * connection when the answer under way on it is complete, at once where nothing was ever sent on it.
  */
 export function registerClosing(app: App): void {
   let closing = false
+  const letGoOfUnused = watchUnused(app)
   app.addHook('preClose', (done) => {
     closing = true
+    letGoOfUnused()
     done()
   })
   app.addHook('onRequest', (_request, reply, done) => {
@@ -26,4 +29,26 @@ export function registerClosing(app: App): void {
       })
     done()
   })
+}
+
+/**
+ * Browsers open connections ahead of need. Node counts one on which nothing was sent yet as awaiting
+ * its first request, not as idle, and would wait for it until its time for headers is over.
+ * Called once, the function given lets go of those there are and of any that still come.
+ */
+function watchUnused(app: App): () => void {
+  const connections = new Set<Socket>()
+  let closing = false
+  app.server.on('connection', (socket: Socket) => {
+    if (closing) {
+      socket.destroy()
+      return
+    }
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+  return () => {
+    closing = true
+    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
+  }
 }
