@@ -1,6 +1,7 @@
 import t from 'tap'
+import { randomOf } from '../helpers/random.js'
 import { hasStatus, isProblem } from './support/checks.js'
-import { pdf, randomOf } from './support/content.js'
+import { pdf } from './support/content.js'
 import { eventually } from './support/eventually.js'
 import { listOf } from './support/http.js'
 import { type Form, fields, filePart, multipart } from './support/multipart.js'

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Database } from '../../src/db/database.js'
 import { createTestDatabase } from '../helpers/databases.js'
+import { randomOf } from '../helpers/random.js'
 
 /** KILLS=200 for a soak; SEED repeats a run. */
 const kills = Number(process.env['KILLS'] ?? 5)
@@ -24,7 +25,7 @@ interface Halves {
 await t.test(`killed ${kills} times, seed ${seed}`, { timeout: kills * 30_000 }, async (t) => {
   const place = await createTestDatabase('embedded')
   t.teardown(() => place.drop())
-  const random = xorshift(seed)
+  const random = randomOf(seed)
   const acknowledged = new Set<number>()
   let db = await place.open()
   await db.script('CREATE TABLE left_half (n int8 PRIMARY KEY, pad text)')
@@ -74,14 +75,4 @@ function compare(acknowledged: Set<number>, found: Halves): [lost: number[], hal
   const lost = [...acknowledged].filter((n) => !left.has(n) || !right.has(n))
   const halved = [...left, ...right].filter((n) => left.has(n) !== right.has(n))
   return [lost, halved]
-}
-
-function xorshift(state: number): () => number {
-  let x = state | 1
-  return () => {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    return (x >>> 0) / 2 ** 32
-  }
 }

@@ -7,6 +7,7 @@ import pg from 'pg'
 import t from 'tap'
 import { openEmbeddedDatabase } from '../../src/db/embedded-database.js'
 import { createTestDatabase } from '../helpers/databases.js'
+import { randomOf } from '../helpers/random.js'
 
 /**
  * What a power cut leaves, computed. The worker's writes and fsyncs are recorded in order; then for
@@ -50,7 +51,7 @@ await t.test(`${cuts} power cuts, seed ${seed}`, { timeout: 60_000 + cuts * 15_0
   const answers = log.filter(({ op }) => op === 'answer').length
   t.ok(answers >= 600, `${log.length} steps with ${answers} commits recorded`)
 
-  const random = xorshift(seed)
+  const random = randomOf(seed)
   for (let cut = 1; cut <= cuts; cut++) {
     const at = Math.floor(random() * log.length)
     const result = await powerCut(start, log.slice(0, at), random)
@@ -241,15 +242,5 @@ async function examine(parent: string, answered: number) {
     return { lost, halved }
   } finally {
     await db.close()
-  }
-}
-
-function xorshift(state: number): () => number {
-  let x = state | 1
-  return () => {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    return (x >>> 0) / 2 ** 32
   }
 }

@@ -8,17 +8,6 @@ export function randomBytesOf(seed: string, size: number): Buffer {
   return cipher.update(Buffer.alloc(size))
 }
 
-/** A generator of numbers from 0 up to 1, the same for the same seed (mulberry32). */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 export const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex')
 
 /** The value of `Content-Digest` and `Repr-Digest` for these bytes (RFC 9530). */

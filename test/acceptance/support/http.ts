@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
 
 /** Members an answer of the service may have, as the contract names them. */
@@ -45,6 +46,7 @@ export interface Body {
   readonly types?: readonly Body[]
   readonly assignments?: readonly Body[]
   readonly events?: readonly Body[]
+  readonly entries?: readonly Body[]
 }
 
 export interface Answer {
@@ -61,7 +63,7 @@ export interface Call {
   readonly token?: string | undefined
   readonly headers?: Readonly<Record<string, string>>
   readonly json?: unknown
-  readonly body?: Buffer | string
+  readonly body?: Buffer | string | Readable
 }
 
 const agents = new Map<string, Agent>()
