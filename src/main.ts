@@ -62,7 +62,8 @@ function stopOnSignals(stopService: () => Promise<void>, shutdownSeconds: number
 function exitOnUnexpected(log: Logger): void {
   for (const event of ['uncaughtException', 'unhandledRejection']) {
     process.on(event, (error: unknown) => {
-      log.fatal({ err: serializeError(error) }, event)
+      // The logger serializes it: what is serialized before says nothing any more.
+      log.fatal({ err: error }, event)
       process.exit(1)
     })
   }

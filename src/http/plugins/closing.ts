@@ -5,9 +5,11 @@ import type { App } from '../app-type.js'
 /**
  * Once the service is being closed, refuses what still comes over open connections, and lets go of a
  * connection when the answer under way on it is complete, at once where nothing was ever sent on it.
+ * Closing is over when the handlers are: also those whose connection was broken off, which tidy up.
  */
 export function registerClosing(app: App): void {
   let closing = false
+  waitForHandlers(app)
   const letGoOfUnused = watchUnused(app)
   app.addHook('preClose', (done) => {
     closing = true
@@ -28,6 +30,26 @@ export function registerClosing(app: App): void {
         app.server.closeIdleConnections()
       })
     done()
+  })
+}
+
+/** Must be called before any route is registered. `onClose` runs when all connections are gone. */
+function waitForHandlers(app: App): void {
+  const running = new Set<Promise<unknown>>()
+  app.addHook('onRoute', (route) => {
+    const { handler } = route
+    route.handler = function (request, reply) {
+      const result: unknown = handler.call(this, request, reply)
+      if (result instanceof Promise) {
+        running.add(result)
+        const forget = () => running.delete(result)
+        result.then(forget, forget)
+      }
+      return result
+    }
+  })
+  app.addHook('onClose', async () => {
+    await Promise.allSettled(running)
   })
 }
 
