@@ -103,7 +103,12 @@ export default tseslint.config(
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
       parserOptions: {
-        project: ['./tsconfig.json', './test/tsconfig.json', './demo/tsconfig.json'],
+        project: [
+          './tsconfig.json',
+          './test/tsconfig.json',
+          './demo/tsconfig.json',
+          './bench/tsconfig.json',
+        ],
       },
     },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
