@@ -1,0 +1,304 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
+import type { Database } from '../../src/db/database.js'
+import { migrate } from '../../src/db/migrate.js'
+import { transactions } from '../../src/db/stores.js'
+import { StrongroomError } from '../../src/errors/strongroom-error.js'
+import { backoffMs, type JobHandler, jobRunner } from '../../src/jobs/job-runner.js'
+import { eventually } from '../acceptance/support/eventually.js'
+import { createTestDatabase, engines } from '../helpers/databases.js'
+
+// Each test has a kind of job of its own, as they share a database.
+
+interface Row {
+  readonly job_id: string
+  readonly attempts: number
+  readonly run_after: Date
+  readonly lease_until: Date | null
+  readonly failed_reason: string | null
+}
+
+interface Problem {
+  readonly error: unknown
+  readonly jobId: string | undefined
+}
+
+/** Jobs of one kind: those waiting, and runners for them. */
+function jobsOf(t: Test, db: Database) {
+  const kind = t.name
+  const { stores } = transactions(db)
+  const rows = async () =>
+    await db.rows<Row>(
+      {
+        name: 'jobs-test-rows',
+        text: `select job_id, attempts, run_after, lease_until, failed_reason from jobs
+          where kind = $1 order by run_after`,
+      },
+      [kind],
+    )
+  return {
+    kind,
+    store: stores.jobs,
+    rows,
+    add: async (runAfter = new Date()) => {
+      const jobId = randomUUID()
+      await stores.jobs.add({ jobId, kind, payload: { of: kind } }, runAfter)
+      return jobId
+    },
+    none: () => eventually('no job left', async () => (await rows()).length === 0),
+    run: (handler: JobHandler, times: { lookEveryMs?: number; leaseMs?: number } = {}) => {
+      const problems: Problem[] = []
+      const runner = jobRunner({
+        db: transactions(db),
+        handlers: { [kind]: handler },
+        onProblem: (error, job) => problems.push({ error, jobId: job?.jobId }),
+        lookEveryMs: 20,
+        ...times,
+      })
+      runner.start()
+      t.teardown(() => runner.stop())
+      return {
+        wake: () => {
+          runner.wake()
+        },
+        start: () => {
+          runner.start()
+        },
+        stop: () => runner.stop(),
+        problems,
+      }
+    },
+  }
+}
+
+/** As a handler that is at work until it is told to stop. */
+async function untilAborted(signal: AbortSignal): Promise<never> {
+  if (!signal.aborted) await once(signal, 'abort')
+  throw signal.reason
+}
+
+const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
+  'a job that is due is done once, and is gone': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const jobId = await jobs.add()
+    const done: unknown[] = []
+    jobs.run((job) => {
+      done.push(job)
+      return Promise.resolve()
+    })
+    await jobs.none()
+    t.same(done, [{ jobId, kind: jobs.kind, payload: { of: jobs.kind }, attempts: 1 }])
+  },
+  'waking it up spares the wait': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const { wake } = jobs.run(() => Promise.resolve(), { lookEveryMs: 3_600_000 })
+    for (let turn = 0; turn < 5; turn++) {
+      await jobs.add()
+      wake()
+      await jobs.none()
+    }
+    t.same(await jobs.rows(), [])
+  },
+  'a job is not done before its time, and others need not wait for it': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const later = await jobs.add(new Date(Date.now() + 3_600_000))
+    const now = await jobs.add()
+    const done: string[] = []
+    jobs.run((job) => {
+      done.push(job.jobId)
+      return Promise.resolve()
+    })
+    await eventually('the other', async () => (await jobs.rows()).length === 1)
+    t.same(done, [now])
+    t.match(await jobs.rows(), [{ job_id: later, attempts: 0 }])
+  },
+  'jobs of kinds it does not know are left to others': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const other = randomUUID()
+    await jobs.store.add({ jobId: other, kind: 'other', payload: {} }, new Date(0))
+    await jobs.add()
+    jobs.run(() => Promise.resolve())
+    await jobs.none()
+    const claimed = await jobs.store.claim(['other'], new Date(), new Date())
+    t.match(claimed, { jobId: other, attempts: 1 })
+    await jobs.store.done(other)
+  },
+  'a failure is told, kept with its code, and tried again after a while': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const jobId = await jobs.add()
+    const error = new StrongroomError('assignments_unavailable')
+    const starts: number[] = []
+    let mended = false
+    const { problems } = jobs.run(() => {
+      starts.push(performance.now())
+      return mended ? Promise.resolve() : Promise.reject(error)
+    })
+    const reason = async () => (await jobs.rows())[0]?.failed_reason
+    await eventually('the failure', async () => (await reason()) != null)
+    t.equal(await reason(), 'assignments_unavailable')
+    t.same(problems[0], { error, jobId })
+    mended = true
+    await jobs.none()
+    const [first = 0, second = 0] = starts
+    t.ok(second - first >= 990, `again after ${Math.round(second - first)} ms`)
+  },
+  'of an error that is none of ours no word is kept': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    await jobs.add()
+    jobs.run(() => Promise.reject(new Error('margarethe')))
+    await eventually('the failure', async () => (await jobs.rows())[0]?.failed_reason != null)
+    t.match(await jobs.rows(), [{ failed_reason: 'internal' }])
+  },
+  'a job that fails holds up no other': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const bad = await jobs.add(new Date(0))
+    for (let turn = 0; turn < 3; turn++) await jobs.add()
+    jobs.run((job) => (job.jobId === bad ? Promise.reject(new Error()) : Promise.resolve()))
+    await eventually('the others', async () => (await jobs.rows()).length === 1)
+    t.match(await jobs.rows(), [{ job_id: bad }])
+  },
+  'the job of a holder that is gone is taken over when its lease is over': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const jobId = await jobs.add()
+    const now = new Date()
+    const leaseUntil = new Date(now.getTime() + 800)
+    t.match(await jobs.store.claim([jobs.kind], now, leaseUntil), { jobId })
+    const taken: { at: number; attempts: number }[] = []
+    jobs.run(({ attempts }) => {
+      taken.push({ at: Date.now(), attempts })
+      return Promise.resolve()
+    })
+    await jobs.none()
+    t.match(taken, [{ attempts: 2 }])
+    t.ok((taken[0]?.at ?? 0) >= leaseUntil.getTime(), 'not before')
+  },
+  'a handler that takes too long is told before another may begin': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    await jobs.add()
+    const seen: { lease: number; told: number }[] = []
+    const { problems } = jobs.run(
+      async (_job, signal) => {
+        const [row] = await jobs.rows()
+        await untilAborted(signal).catch((error: unknown) => {
+          seen.push({ lease: row?.lease_until?.getTime() ?? 0, told: Date.now() })
+          throw error
+        })
+      },
+      { leaseMs: 1000 },
+    )
+    await eventually('the failure', async () => (await jobs.rows())[0]?.failed_reason != null)
+    const [first] = seen
+    t.ok(first !== undefined && first.told < first.lease, JSON.stringify(first))
+    t.match(problems, [{ error: { name: 'TimeoutError' } }])
+  },
+  'a stop ends what is under way, gives it back at once, and waits for it': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const jobId = await jobs.add()
+    let begun = false
+    let tidied = false
+    const first = jobs.run(async (_job, signal) => {
+      begun = true
+      await untilAborted(signal).catch(async (error: unknown) => {
+        await jobs.rows()
+        tidied = true
+        throw error
+      })
+    })
+    await eventually('the beginning', () => begun)
+    await first.stop()
+    t.ok(tidied, 'waited for')
+    t.match(await jobs.rows(), [{ job_id: jobId, lease_until: null }])
+    t.ok(((await jobs.rows())[0]?.run_after.getTime() ?? Infinity) <= Date.now(), 'due at once')
+    t.same(first.problems, [], 'which is no failure')
+    jobs.run(() => Promise.resolve())
+    await jobs.none()
+  },
+  'after a stop nothing begins, woken or not': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    let done = 0
+    const runner = jobs.run(() => {
+      done++
+      return Promise.resolve()
+    })
+    await runner.stop()
+    await jobs.add()
+    runner.start()
+    runner.wake()
+    await runner.stop()
+    t.equal(done, 0)
+    t.equal((await jobs.rows()).length, 1)
+  },
+  'two nodes share the work, each job is done by one of them': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const ids: string[] = []
+    for (let turn = 0; turn < 20; turn++) ids.push(await jobs.add())
+    const done: string[] = []
+    const handler: JobHandler = async (job) => {
+      await jobs.rows()
+      done.push(job.jobId)
+    }
+    for (let node = 0; node < 3; node++) jobs.run(handler)
+    await jobs.none()
+    t.same([...done].sort(), [...ids].sort())
+  },
+}
+
+await t.test('the wait doubles from a second to an hour', (t) => {
+  t.same([1, 2, 3, 12, 13, 14, 5000].map(backoffMs), [
+    ...[1000, 2000, 4000, 2_048_000],
+    ...[3_600_000, 3_600_000, 3_600_000],
+  ])
+  t.end()
+})
+
+for (const engine of engines) {
+  await t.test(engine, async (t) => {
+    const test = await createTestDatabase(engine)
+    t.teardown(() => test.drop())
+    const db = await test.open()
+    t.teardown(() => db.close())
+    await migrate(db)
+    for (const [name, run] of Object.entries(tests)) {
+      await t.test(name, async (t) => {
+        await run(t, db)
+      })
+    }
+  })
+}
+
+await t.test(
+  'a database that is away is told of, and the work goes on when it is back',
+  async (t) => {
+    const test = await createTestDatabase('embedded')
+    t.teardown(() => test.drop())
+    const db = await test.open()
+    await migrate(db)
+    const { stores, ...bound } = transactions(db)
+    let isAway = true
+    const problems: unknown[] = []
+    const claim: typeof stores.jobs.claim = (...args) =>
+      isAway
+        ? Promise.reject(new StrongroomError('database_unavailable'))
+        : stores.jobs.claim(...args)
+    const runner = jobRunner({
+      db: { ...bound, stores: { ...stores, jobs: { ...stores.jobs, claim } } },
+      handlers: { work: () => Promise.resolve() },
+      onProblem: (error) => problems.push(error),
+      lookEveryMs: 20,
+    })
+    t.teardown(async () => {
+      await runner.stop()
+      await db.close()
+    })
+    await stores.jobs.add({ jobId: randomUUID(), kind: 'work', payload: {} }, new Date())
+    runner.start()
+    await eventually('the problem', () => problems.length > 1)
+    t.match(problems[0], { code: 'database_unavailable' })
+    isAway = false
+    const text = 'select job_id from jobs'
+    await eventually('the work', async () => {
+      return (await db.rows({ name: 'jobs-test-left', text })).length === 0
+    })
+  },
+)
