@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { openEmbeddedDatabase } from '../../src/db/embedded-database.js'
+import { eventually } from '../acceptance/support/eventually.js'
 import { assign, type Person, personOf, recordType } from '../acceptance/support/people.js'
 import { type Server, startServer } from '../acceptance/support/server.js'
 import { randomOf } from '../helpers/random.js'
@@ -27,73 +28,99 @@ const selectVersions =
 /** How long a killed service's claim on an Idempotency-Key may stand at most. */
 const claimSeconds = 60
 
+/** A fourth of the time what is deleted is destroyed at once: after kills 4, 8, 12 … */
+const isFinalAfter = (kill: number) => kill > 0 && kill % 4 === 0
+
+interface Sums {
+  /** Changes answered with success. */
+  acknowledged: number
+  /** Requests never answered. */
+  inFlight: number
+  /** Uploads among them. */
+  uploads: number
+  killsInUpload: number
+  /** Unanswered, and done all the same. */
+  carriedOut: number
+}
+
+interface Soak {
+  readonly server: Server
+  readonly admin: Person
+  readonly type: string
+  /** Of all rounds. */
+  readonly clients: Client[]
+  /** Uploads to repeat once an earlier claim on their key has ended. */
+  readonly waiting: Set<Upload>
+  readonly sums: Sums
+}
+
 await t.test(
   `killed ${kills} times, seed ${seed}`,
   { timeout: 180_000 + kills * 30_000 },
   async (t) => {
-    const server = await startServer(settings(false))
+    const server = await startServer(settings(0))
     t.teardown(() => server.close())
     const admin = someone(server, 'admin', 'admin')
-    const type = await recordType(admin)
-    const clients: Client[] = []
-    const waiting = new Set<Upload>()
-    const sums = { acknowledged: 0, inFlight: 0, uploads: 0, killsInUpload: 0, carriedOut: 0 }
-    let last: Round | undefined
-    let isFinal = false
-
-    for (let kill = 1; kill <= kills; kill++) {
-      const what = `kill ${kill}, seed ${seed}`
-      const former = clients.slice(-clientsARound)
-      const present = await newClients(server, admin, { kill, former })
-      clients.push(...present)
-      const round = newRound(kill, type, isFinal)
-      last = round
-      const afterMs = 20 + Math.floor(random() * 1_480)
-      const inFlight = await runUntilKilled(server, round, present, afterMs)
-      const start = performance.now()
-      isFinal = kill % 4 === 0
-      await server.start(settings(isFinal))
-      const started = performance.now()
-      const { carriedOut, ...findings } = await settle(round, [...former, ...present], waiting)
-
-      const uploads = [...round.flights].filter((flight) => flight.what === 'upload').length
-      sums.acknowledged += round.acknowledged
-      sums.inFlight += round.flights.size
-      sums.uploads += uploads
-      sums.carriedOut += carriedOut
-      if (uploads > 0) sums.killsInUpload++
-      t.comment(
-        `${what}: after ${afterMs} ms ${round.acknowledged} changes were acknowledged;`,
-        `in flight: ${inFlight.map((flight) => flight.what).join(', ') || 'nothing'};`,
-        `${round.flights.size} never answered, ${carriedOut} of them carried out;`,
-        `started in ${seconds(started - start)}, verified in ${seconds(performance.now() - started)}`,
-      )
-      t.strictSame(round.problems, [], `${what}: only the kill broke anything`)
-      holds(t, findings, what)
+    const soak: Soak = {
+      server,
+      admin,
+      type: await recordType(admin),
+      clients: [],
+      waiting: new Set(),
+      sums: { acknowledged: 0, inFlight: 0, uploads: 0, killsInUpload: 0, carriedOut: 0 },
     }
+    for (let kill = 1; kill <= kills; kill++) await killOnce(t, soak, kill)
+    await verifyAll(t, soak)
 
-    if (last !== undefined) await finishWaiting(t, last, clients, waiting)
-    const findings: Findings = { lost: [], half: [], repeats: [] }
-    const items = clients.flatMap((client) => client.items)
-    await verify(clients, items, findings)
-    holds(t, findings, `after ${kills} kills, seed ${seed}`)
-    t.ok(
-      sums.killsInUpload * 2 >= kills,
-      `${sums.killsInUpload} of ${kills} kills broke an upload off`,
-    )
-    t.ok(sums.acknowledged >= kills, `${sums.acknowledged} changes were acknowledged and hold`)
+    const { sums } = soak
+    const { acknowledged, killsInUpload } = sums
+    t.ok(killsInUpload * 2 >= kills, `${killsInUpload} of ${kills} kills broke an upload off`)
+    t.ok(acknowledged >= kills, `${acknowledged} changes were acknowledged and hold`)
     t.equal(await server.stop(), 0, 'it stops in peace')
-    const stored = await compareStored(server)
-    t.strictSame(stored.missing, [], 'no row points at bytes that are not there')
-    t.comment(
-      `total: ${JSON.stringify({ kills, ...sums, files: items.length, ...stored, missing: stored.missing.length })}`,
-    )
+    const { missing, ...stored } = await compareStored(server)
+    t.strictSame(missing, [], 'no row points at bytes that are not there')
+    const files = soak.clients.flatMap(({ items }) => items).length
+    const figures = { kills, ...sums, files, ...stored, missing: missing.length }
+    t.comment(`total: ${JSON.stringify(figures)}`)
   },
 )
 
-/** A fourth of the time what is deleted is destroyed at once. */
-function settings(isFinal: boolean): Record<string, string> {
-  return { LOG_LEVEL: 'warn', ...(isFinal ? { DELETE_RETENTION_DAYS: '0' } : {}) }
+/** Load, kill, restart, and all that was touched verified. */
+async function killOnce(t: Test, soak: Soak, kill: number): Promise<void> {
+  const { server, admin, type, clients, waiting } = soak
+  const what = `kill ${kill}, seed ${seed}`
+  const former = clients.slice(-clientsARound)
+  const present = await newClients(server, admin, { kill, former })
+  clients.push(...present)
+  const round = newRound(kill, type)
+  const afterMs = 20 + Math.floor(random() * 1_480)
+  const inFlight = await runUntilKilled({ server, clients: present }, round, afterMs)
+  const start = performance.now()
+  await server.start(settings(kill))
+  const started = performance.now()
+  const { carriedOut, ...findings } = await settle(round, [...former, ...present], waiting)
+  t.comment(
+    `${what}: after ${afterMs} ms ${round.acknowledged} changes were acknowledged;`,
+    `in flight: ${inFlight.map((flight) => flight.what).join(', ') || 'nothing'};`,
+    `${round.flights.size} never answered, ${carriedOut} of them carried out;`,
+    `started in ${seconds(started - start)}, verified in ${seconds(performance.now() - started)}`,
+  )
+  count(soak.sums, round, carriedOut)
+  t.strictSame(round.problems, [], `${what}: only the kill broke anything`)
+  holds(t, findings, what)
+}
+
+function count(sums: Sums, { acknowledged, flights }: Round, carriedOut: number): void {
+  const uploads = [...flights].filter(({ what }) => what === 'upload').length
+  sums.acknowledged += acknowledged
+  sums.inFlight += flights.size
+  sums.uploads += uploads
+  sums.carriedOut += carriedOut
+  if (uploads > 0) sums.killsInUpload++
+}
+
+function settings(kill: number): Record<string, string> {
+  return { LOG_LEVEL: 'warn', ...(isFinalAfter(kill) ? { DELETE_RETENTION_DAYS: '0' } : {}) }
 }
 
 function someone(server: Server, id: string, role: string): Person {
@@ -121,12 +148,12 @@ async function newClients(
   )
 }
 
-function newRound(number: number, type: string, isFinal: boolean): Round {
+function newRound(number: number, type: string): Round {
   return {
     number,
     random,
     type,
-    isFinal,
+    isFinal: isFinalAfter(number - 1),
     flights: new Set(),
     acknowledged: 0,
     isOver: false,
@@ -134,14 +161,25 @@ function newRound(number: number, type: string, isFinal: boolean): Round {
   }
 }
 
-/** What was under way at the moment of the kill; some of it may have been answered all the same. */
+/**
+ * What was under way at the moment of the kill; some of it may have been answered all the same. Two
+ * of three times the clock starts at the first acknowledgement, else when the first requests leave.
+ */
 async function runUntilKilled(
-  server: Server,
+  { server, clients }: Pick<Soak, 'server' | 'clients'>,
   round: Round,
-  clients: readonly Client[],
   afterMs: number,
 ): Promise<Flight[]> {
   const working = clients.map((client) => work(round, client))
+  if (round.number % 3 !== 0) {
+    await eventually(
+      'an acknowledgement',
+      () => {
+        return round.acknowledged > 0 || round.problems.length > 0
+      },
+      60_000,
+    )
+  }
   await wait(afterMs)
   const inFlight = [...round.flights]
   round.isOver = true
@@ -156,23 +194,22 @@ function holds(t: Test, { lost, half, repeats }: Findings, what: string): void {
   t.strictSame(repeats, [], `${what}: a repeated upload comes to one file`)
 }
 
-/** Repetitions that were told of a first one under way: until its claim ends. */
-async function finishWaiting(
-  t: Test,
-  round: Round,
-  clients: readonly Client[],
-  waiting: Set<Upload>,
-): Promise<void> {
+/** Every file there ever was, and repetitions that wait for an earlier claim to end. */
+async function verifyAll(t: Test, { type, clients, waiting }: Soak): Promise<void> {
+  const findings: Findings = { lost: [], half: [], repeats: [] }
   const begin = performance.now()
-  const repeats: string[] = []
-  const count = waiting.size
+  const waited = waiting.size
   while (waiting.size > 0 && performance.now() - begin < claimSeconds * 1000) {
     await wait(1000)
-    repeats.push(...(await settle({ ...round, flights: new Set() }, clients, waiting)).repeats)
+    findings.repeats.push(...(await settle(newRound(kills + 1, type), clients, waiting)).repeats)
   }
-  for (const { content } of waiting) repeats.push(`${content.seed}: still in progress`)
-  const took = seconds(performance.now() - begin)
-  t.strictSame(repeats, [], `${count} repetitions had to wait for an earlier claim, until ${took}`)
+  for (const { content } of waiting) findings.repeats.push(`${content.seed}: still in progress`)
+  t.comment(
+    `${waited} repetitions waited for an earlier claim, ${seconds(performance.now() - begin)}`,
+  )
+  const items = clients.flatMap((client) => client.items)
+  await verify(clients, items, findings)
+  holds(t, findings, `after ${kills} kills, seed ${seed}`)
 }
 
 interface Stored {
