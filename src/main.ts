@@ -74,15 +74,37 @@ function fail(error: unknown): void {
   process.exit(1)
 }
 
+/** What an operator looks at, by the code of an error. */
+const advice = new Map<unknown, string>([
+  ['EADDRINUSE', 'The port is in use by another process; PORT names another.'],
+  ['EADDRNOTAVAIL', 'HOST is not an address of this machine.'],
+  ['ENOTFOUND', 'HOST is not a name of this machine.'],
+  [
+    'database_unavailable',
+    'The database cannot be used. DATABASE_URL names it; absent: the embedded one in DATA_DIR.',
+  ],
+  [
+    'storage_unavailable',
+    'The folder of sealed files cannot be used. FILE_STORAGE_PATH names it; absent: files/ in DATA_DIR.',
+  ],
+])
+
 /** What an operator can act on; of anything else what it is and where it came from. */
 function reasons(error: unknown): readonly string[] {
   if (error instanceof ConfigError) return error.problems
   if (error instanceof WrongKeysError) return [error.message]
-  if (isStrongroomError(error)) return [`${error.code}: ${error.message}`]
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return ['The port is in use by another process; PORT names another.']
+  if (isStrongroomError(error) && error.detail !== undefined) return [error.detail]
+  const known = advice.get(codeOf(error))
+  if (known === undefined) {
+    return [`Strongroom could not start: ${JSON.stringify(serializeError(error))}`]
   }
-  return [`Strongroom could not start: ${JSON.stringify(serializeError(error))}`]
+  const cause = error instanceof Error ? codeOf(error.cause) : undefined
+  return [cause === undefined ? known : `${known} (${cause})`]
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
 }
 
 main().catch(fail)
