@@ -4,40 +4,35 @@ import { run } from './run.js'
 
 const claim: Query = {
   name: 'idempotency-claim',
-  text: `insert into idempotency_keys as k (caller_id, route, key_hash, lease_until)
-    values ($1, $2, $3, $4)
+  text: `insert into idempotency_keys as k (caller_id, route, key_hash, claim_id, lease_until)
+    values ($1, $2, $3, $4, $5)
     on conflict (caller_id, route, key_hash) do update
-      set lease_until = excluded.lease_until, fingerprint = null, resource_id = null,
-        completed_at = null
+      set claim_id = excluded.claim_id, lease_until = excluded.lease_until, fingerprint = null,
+        resource_id = null, completed_at = null
       where (k.completed_at is null and k.lease_until <= statement_timestamp())
         or k.completed_at <= statement_timestamp() - interval '24 hours'
     returning k.caller_id`,
-}
-const renew: Query = {
-  name: 'idempotency-renew',
-  text: `update idempotency_keys set lease_until = $4
-    where caller_id = $1 and route = $2 and key_hash = $3 and completed_at is null`,
 }
 const find: Query = {
   name: 'idempotency-find',
   text: `select fingerprint, resource_id as "resourceId" from idempotency_keys
     where caller_id = $1 and route = $2 and key_hash = $3`,
 }
-/** The first answer stands, should a claim have been taken over while its holder still worked. */
+/** Of the claim itself alone: one that was taken over is its successor's. */
+const isOwnAndOpen =
+  'caller_id = $1 and route = $2 and key_hash = $3 and claim_id = $4 and completed_at is null'
+const renew: Query = {
+  name: 'idempotency-renew',
+  text: `update idempotency_keys set lease_until = $5 where ${isOwnAndOpen}`,
+}
 const complete: Query = {
   name: 'idempotency-complete',
-  text: `insert into idempotency_keys as k
-      (caller_id, route, key_hash, lease_until, fingerprint, resource_id, completed_at)
-    values ($1, $2, $3, $6, $4, $5, $6)
-    on conflict (caller_id, route, key_hash) do update
-      set fingerprint = excluded.fingerprint, resource_id = excluded.resource_id,
-        completed_at = excluded.completed_at
-      where k.completed_at is null`,
+  text: `update idempotency_keys set fingerprint = $5, resource_id = $6, completed_at = $7
+    where ${isOwnAndOpen} returning caller_id`,
 }
 const abandon: Query = {
   name: 'idempotency-abandon',
-  text: `delete from idempotency_keys
-    where caller_id = $1 and route = $2 and key_hash = $3 and completed_at is null`,
+  text: `delete from idempotency_keys where ${isOwnAndOpen}`,
 }
 
 interface Answer {
@@ -49,19 +44,25 @@ interface Answer {
 export function idempotencyTable(sql: Sql): IdempotencyStore {
   return {
     begin: async (row, leaseUntil) => {
-      const claimed = await sql.rows(claim, [...keyOf(row), leaseUntil])
+      const claimed = await sql.rows(claim, [...claimOf(row), leaseUntil])
       if (claimed.length > 0) return { kind: 'begun' }
       return toState((await sql.rows<Answer>(find, keyOf(row)))[0])
     },
-    renew: (row, leaseUntil) => run(sql, renew, [...keyOf(row), leaseUntil]),
-    complete: (row, fingerprint, resourceId, at) =>
-      run(sql, complete, [...keyOf(row), fingerprint, resourceId, at]),
-    abandon: (row) => run(sql, abandon, keyOf(row)),
+    renew: (row, leaseUntil) => run(sql, renew, [...claimOf(row), leaseUntil]),
+    complete: async (row, fingerprint, resourceId, at) => {
+      const done = await sql.rows(complete, [...claimOf(row), fingerprint, resourceId, at])
+      return done.length > 0
+    },
+    abandon: (row) => run(sql, abandon, claimOf(row)),
   }
 }
 
 function keyOf({ callerId, route, keyHash }: IdempotencyRow): [string, string, Buffer] {
   return [callerId, route, keyHash]
+}
+
+function claimOf(row: IdempotencyRow): [string, string, Buffer, string] {
+  return [...keyOf(row), row.claimId]
 }
 
 /** A claim given back since is told as under way: the caller tries again. */

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto'
+import { randomUUID, timingSafeEqual } from 'node:crypto'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { IndexHash } from '../keys/index-hash.js'
 import type { Transactions } from '../ports/transactions.js'
@@ -10,7 +10,10 @@ const wellFormed = /^[\x21-\x7e]{1,255}$/
 export interface IdempotencyClaim {
   /** The resource an earlier request with this key made, where it had the same content. */
   replayOf(content: string): string | undefined
-  /** Keeps what this request made; in its transaction. */
+  /**
+   * Keeps what this request made; in its transaction. Throws `in_progress` where the claim has passed
+   * to another request meanwhile: the transaction must not commit.
+   */
   complete(store: IdempotencyStore, content: string, resourceId: string): Promise<void>
 }
 
@@ -36,9 +39,11 @@ interface Dependencies {
   readonly hash: Pick<IndexHash, 'of'>
   /** How long a claim outlives a process that was killed: a client's retry waits so long. */
   readonly leaseMs?: number
+  /** Told of a claim that could not be renewed or given back: it ends by itself. */
+  readonly onProblem: (error: unknown) => void
 }
 
-export function idempotency({ db, hash, leaseMs = 20_000 }: Dependencies): Idempotency {
+export function idempotency({ db, hash, leaseMs = 20_000, onProblem }: Dependencies): Idempotency {
   const leaseEnd = () => new Date(Date.now() + leaseMs)
   const fingerprint = (content: string) => hash.of('idempotency-content', content)
   return {
@@ -53,9 +58,10 @@ export function idempotency({ db, hash, leaseMs = 20_000 }: Dependencies): Idemp
         callerId: userId,
         route,
         keyHash: hash.of('idempotency-key', key),
+        claimId: randomUUID(),
       }
       const state = await db.stores.idempotency.begin(row, leaseEnd())
-      if (state.kind === 'in_progress') throw new StrongroomError('in_progress', { retryAfter: 1 })
+      if (state.kind === 'in_progress') throw inProgress()
       if (state.kind === 'done') {
         return await work({
           ...noClaim,
@@ -64,22 +70,29 @@ export function idempotency({ db, hash, leaseMs = 20_000 }: Dependencies): Idemp
       }
       const renewing = setInterval(() => {
         // One that fails is made up for by the next, well before the lease ends.
-        db.stores.idempotency.renew(row, leaseEnd()).catch(() => undefined)
+        db.stores.idempotency.renew(row, leaseEnd()).catch(onProblem)
       }, leaseMs / 4)
       try {
         return await work({
           replayOf: () => undefined,
-          complete: (store, content, id) =>
-            store.complete(row, fingerprint(content), id, new Date()),
+          complete: async (store, content, id) => {
+            if (!(await store.complete(row, fingerprint(content), id, new Date()))) {
+              throw inProgress()
+            }
+          },
         })
       } catch (error) {
-        await db.stores.idempotency.abandon(row)
+        await db.stores.idempotency.abandon(row).catch(onProblem)
         throw error
       } finally {
         clearInterval(renewing)
       }
     },
   }
+}
+
+function inProgress(): StrongroomError {
+  return new StrongroomError('in_progress', { retryAfter: 1 })
 }
 
 function replay(done: { fingerprint: Buffer; resourceId: string }, found: Buffer): string {

@@ -4,6 +4,8 @@ export interface IdempotencyRow {
   readonly route: string
   /** Keyed hash of the Idempotency-Key header. */
   readonly keyHash: Buffer
+  /** Drawn for each request: a claim that was taken over is no longer its first holder's. */
+  readonly claimId: string
 }
 
 export type IdempotencyState =
@@ -17,10 +19,13 @@ export interface IdempotencyStore {
    * taken over.
    */
   begin(row: IdempotencyRow, leaseUntil: Date): Promise<IdempotencyState>
-  /** Prolongs a claim whose request is still at work; nothing happens to a completed one. */
+  /** Prolongs a claim whose request is still at work; nothing happens to one completed or lost. */
   renew(row: IdempotencyRow, leaseUntil: Date): Promise<void>
-  /** Keeps what the key stands for, in the transaction of the change. */
-  complete(row: IdempotencyRow, fingerprint: Buffer, resourceId: string, at: Date): Promise<void>
-  /** Gives back a claim that came to nothing. */
+  /**
+   * Keeps what the key stands for, in the transaction of the change. False where the claim is not
+   * the request's any more: then the change must not be committed.
+   */
+  complete(row: IdempotencyRow, fingerprint: Buffer, resourceId: string, at: Date): Promise<boolean>
+  /** Gives back a claim that came to nothing; nothing happens to one completed or lost. */
   abandon(row: IdempotencyRow): Promise<void>
 }

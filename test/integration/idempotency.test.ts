@@ -22,7 +22,7 @@ for (const engine of engines) {
     await migrate(database)
     const db = transactions(database)
     const hash = indexHash(FernetKey.generate())
-    const keys = idempotency({ db, hash, leaseMs: 4_000 })
+    const keys = idempotency({ db, hash, leaseMs: 4_000, onProblem: (error) => t.error(error) })
     const leaseEnd = async (): Promise<number> => {
       const [row] = await database.rows<{ until: Date }>(selectLease, [caller.userId])
       return row?.until.getTime() ?? 0

@@ -269,27 +269,45 @@ async function folding(t: Test, db: Stores): Promise<void> {
 }
 
 async function claims(t: Test, { stores: { idempotency } }: Stores): Promise<void> {
-  const row = { callerId: 'c', route: 'POST /api/files', keyHash: Buffer.from('hash') }
+  const key = { callerId: 'c', route: 'POST /api/files', keyHash: Buffer.from('hash') }
+  const claimed = (callerId = 'c') => ({ ...key, callerId, claimId: randomUUID() })
   const fingerprint = Buffer.from('print')
-  const begin = (minutes: number) => idempotency.begin(row, fromNow(minutes))
-  const racing = await Promise.all([begin(5), begin(5), begin(5)])
-  t.strictSame(racing.map(({ kind }) => kind).sort(), ['begun', 'in_progress', 'in_progress'])
-  t.strictSame(await idempotency.begin({ ...row, callerId: 'd' }, fromNow(5)), { kind: 'begun' })
-  await idempotency.abandon(row)
-  t.strictSame(await begin(-1), { kind: 'begun' })
-  await idempotency.renew(row, fromNow(5))
-  t.strictSame(await begin(5), { kind: 'in_progress' }, 'a lease that was renewed')
-  await idempotency.renew(row, fromNow(-1))
-  t.strictSame(await begin(5), { kind: 'begun' }, 'a lease that has passed')
-  await idempotency.complete(row, fingerprint, 'resource', fromNow(0))
-  await idempotency.renew(row, fromNow(-1))
-  await idempotency.complete(row, fingerprint, 'another', fromNow(0))
-  await idempotency.abandon(row)
-  t.strictSame(await begin(5), { kind: 'done', fingerprint, resourceId: 'resource' })
-  const old = { ...row, callerId: 'old' }
-  await idempotency.complete(old, fingerprint, 'resource', fromNow(-24 * 60 - 1))
-  t.strictSame(await idempotency.begin(old, fromNow(5)), { kind: 'begun' }, 'kept for 24 h')
-  t.strictSame(await idempotency.begin(old, fromNow(5)), { kind: 'in_progress' })
+  const racing = [claimed(), claimed(), claimed()]
+  const states = await Promise.all(racing.map((row) => idempotency.begin(row, fromNow(5))))
+  t.strictSame(states.map(({ kind }) => kind).sort(), ['begun', 'in_progress', 'in_progress'])
+  const won = racing[states.findIndex(({ kind }) => kind === 'begun')] ?? claimed()
+  const begin = (row: typeof won, minutes = 5) => idempotency.begin(row, fromNow(minutes))
+  const complete = (row: typeof won, resource: string, minutes = 0) =>
+    idempotency.complete(row, fingerprint, resource, fromNow(minutes))
+  t.strictSame(await begin(claimed('d')), { kind: 'begun' })
+
+  await idempotency.abandon(claimed())
+  t.strictSame(await begin(claimed()), { kind: 'in_progress' }, 'given back by its holder alone')
+  await idempotency.abandon(won)
+  const first = claimed()
+  t.strictSame(await begin(first, -1), { kind: 'begun' })
+  await idempotency.renew(first, fromNow(5))
+  t.strictSame(await begin(claimed()), { kind: 'in_progress' }, 'a lease that was renewed')
+  await idempotency.renew(first, fromNow(-1))
+  const second = claimed()
+  t.strictSame(await begin(second), { kind: 'begun' }, 'a lease that has passed')
+
+  t.equal(await complete(first, 'late'), false, 'the first holder has lost it')
+  await idempotency.renew(first, fromNow(-1))
+  await idempotency.abandon(first)
+  t.strictSame(await begin(claimed()), { kind: 'in_progress' }, 'and cannot end the second’s')
+  t.equal(await complete(second, 'resource'), true)
+  t.equal(await complete(second, 'another'), false, 'the first answer stands')
+  await idempotency.renew(second, fromNow(-1))
+  await idempotency.abandon(second)
+  const done = { kind: 'done' as const, fingerprint, resourceId: 'resource' }
+  t.strictSame(await begin(claimed()), done)
+
+  const old = claimed('old')
+  await begin(old)
+  await complete(old, 'resource', -24 * 60 - 1)
+  t.strictSame(await begin(claimed('old')), { kind: 'begun' }, 'kept for 24 h')
+  t.strictSame(await begin(claimed('old')), { kind: 'in_progress' })
 }
 
 async function jobs(t: Test, { stores }: Stores): Promise<void> {

@@ -134,6 +134,7 @@ create table idempotency_keys (
   caller_id text not null,
   route text not null,
   key_hash bytea not null,
+  claim_id uuid not null,
   lease_until timestamptz not null,
   fingerprint bytea,
   resource_id text,
