@@ -11,7 +11,7 @@ const rooms = {
   errors: { rooms: [], packages: [] },
   crypto: { rooms: ['errors'], packages: [] },
   keys: { rooms: ['crypto', 'errors'], packages: [] },
-  blobs: { rooms: ['errors'], packages: [] },
+  blobs: { rooms: ['ports', 'errors'], packages: [] },
   audit: { rooms: ['crypto', 'keys', 'ports', 'errors'], packages: [] },
   people: { rooms: ['crypto', 'keys', 'audit', 'ports', 'errors'], packages: [] },
   files: {
@@ -49,7 +49,7 @@ const rooms = {
     packages: ['pg', '@electric-sql/pglite', 'fs-native-extensions'],
     only: 'ports',
   },
-  integrations: { rooms: ['errors', 'records'], packages: ['undici'], only: 'ports' },
+  integrations: { rooms: ['errors', 'ports', 'records'], packages: ['undici'], only: 'ports' },
   http: {
     rooms: ['files', 'records', 'people', 'audit', 'errors'],
     packages: [
@@ -89,7 +89,7 @@ function importRule(room, { rooms: seen, packages, only }) {
   if (only === 'ports') {
     const domain = seen.filter((name) => name !== 'errors').join('|')
     patterns.push({
-      regex: `^(?:\\.\\.\\/)+(?:${domain})\\/(?!transactions\\.js$|ports\\.js$|[a-z-]*events\\.js$|wrapping\\.js$)`,
+      regex: `^(?:\\.\\.\\/)+(?:${domain})\\/(?!transactions\\.js$|work-log\\.js$|ports\\.js$|[a-z-]*events\\.js$|wrapping\\.js$)`,
       message: `${room} is an adapter: it knows the ports of other rooms and nothing else of them.`,
     })
   }

@@ -7,6 +7,7 @@ import type { UploadDependencies } from './files/upload-file.js'
 import { portalAssignments } from './integrations/portal-assignments.js'
 import { jobRunner } from './jobs/job-runner.js'
 import type { Transactions } from './ports/transactions.js'
+import type { WorkLog } from './ports/work-log.js'
 import { assignmentBook } from './records/assignments.js'
 import { deleteRecord, restoreRecord } from './records/delete-record.js'
 import { grantTeam } from './records/grant-team.js'
@@ -24,6 +25,7 @@ interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles'> {
   readonly config: Pick<Config, 'assignments'>
   readonly db: Transactions<AllStores>
   readonly audit: AuditLog
+  readonly log: WorkLog
   readonly addVersion: AddVersion
   readonly deleteFile: DeleteFile
   readonly restoreFile: RestoreFile
@@ -32,10 +34,10 @@ interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles'> {
 
 /** The half of the composition that family B needs: records, who treats whom, and the team's job. */
 export function wireRecords(parts: Parts) {
-  const { config, db, audit, keyRing, onProblem, openEntry } = parts
+  const { config, db, audit, keyRing, log, onProblem, openEntry } = parts
   const { url } = config.assignments
   const portal =
-    url === undefined ? undefined : portalAssignments({ ...config.assignments, url, onProblem })
+    url === undefined ? undefined : portalAssignments({ ...config.assignments, url, log })
   const assignments = portal ?? ownAssignments(db)
   const jobs = jobRunner({
     db,

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { auditLog } from './audit/audit-log.js'
 import { localDiskBlobStore } from './blobs/local-disk-blob-store.js'
+import { loggedBlobStore } from './blobs/logged-blob-store.js'
 import { wireRecords } from './compose-records.js'
 import type { Config } from './config.js'
 import type { Database } from './db/database.js'
@@ -52,7 +53,7 @@ export async function compose(
   const database = await openDatabase(config, onProblem)
   try {
     await migrate(database)
-    return await wire({ config, secrets, database, onProblem })
+    return await wire({ config, secrets, database, log, onProblem })
   } catch (error) {
     await database.close()
     throw error
@@ -80,12 +81,13 @@ interface Parts {
   readonly config: Config
   readonly secrets: { readonly masterKeys: readonly string[] }
   readonly database: Database
+  readonly log: Logger
   readonly onProblem: (error: unknown) => void
 }
 
-async function wire({ config, secrets, database, onProblem }: Parts) {
+async function wire({ config, secrets, database, log, onProblem }: Parts) {
   const db = transactions(database)
-  const blobs = await localDiskBlobStore({ folder: config.filesDir })
+  const blobs = loggedBlobStore(await localDiskBlobStore({ folder: config.filesDir }), log)
   const provider = localKeyProvider(secrets.masterKeys)
   const indexKey = await openDeploymentKeys({ provider, store: db.stores.keys })
   const hash = indexHash(indexKey)
@@ -100,8 +102,8 @@ async function wire({ config, secrets, database, onProblem }: Parts) {
   }
   const open = openEntry({ keyRing: ring })
   const slots = uploadSlots(uploads.maxConcurrent)
-  const seal = sealIncoming({ blobs, db, segmentSizeLog2: uploads.segmentSizeLog2 })
-  const idempotent = idempotency({ db, hash })
+  const seal = sealIncoming({ blobs, db, segmentSizeLog2: uploads.segmentSizeLog2, log })
+  const idempotent = idempotency({ db, hash, onProblem })
   const own = ownFiles({ db, audit, openEntry: open })
   const uploading = {
     db,
@@ -124,7 +126,7 @@ async function wire({ config, secrets, database, onProblem }: Parts) {
     uploadBatch: uploadBatch(uploading),
     check: checkFile({ ...uploading, audit }),
     list: listFiles({ db, audit, openEntry: open }),
-    read: startReading({ db, audit, blobs, hash, running, onProblem }),
+    read: startReading({ db, audit, blobs, hash, running, log }),
     update: updateFile({ db }),
     addVersion: addVersion({ db, keyRing: ring, hash, limits }),
     versions: listVersions({ db, audit, openEntry: open }),
@@ -137,6 +139,7 @@ async function wire({ config, secrets, database, onProblem }: Parts) {
     ...uploading,
     config,
     audit,
+    log,
     addVersion: files.addVersion,
     deleteFile: files.delete,
     restoreFile: files.restore,

@@ -3,8 +3,8 @@ import { auditEvent } from '../audit/audit-log.js'
 import type { BlobStore } from '../blobs/blob-store.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
+import { actionOf } from './file-action.js'
 import type { FileRow, FileStores } from './ports.js'
-import { actionOf } from './read-file.js'
 
 export interface Deletion {
   readonly file_id: string

@@ -1,11 +1,11 @@
 import type { Actor } from '../audit/audit-events.js'
 import type { AuditLog } from '../audit/audit-log.js'
 import type { Transactions } from '../ports/transactions.js'
+import { actionOf } from './file-action.js'
 import { summarizeVersion, type VersionSummary } from './file-summary.js'
 import { type OpenEntry, withOpened } from './open-entry.js'
 import { opening } from './own-files.js'
 import type { FileStores } from './ports.js'
-import { actionOf } from './read-file.js'
 
 /** The versions of a file that a grant opens, newest first. */
 export type ListVersions = (

@@ -1,23 +1,16 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Actor, AuditAction, AuditFacts } from '../audit/audit-events.js'
-import type { AuditLog } from '../audit/audit-log.js'
 import { auditEvent } from '../audit/audit-log.js'
 import type { BlobStore, SealedBlob } from '../blobs/blob-store.js'
-import { openRange } from '../crypto/open-stream.js'
-import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
 import type { IndexHash } from '../keys/index-hash.js'
 import type { Transactions } from '../ports/transactions.js'
+import { actionOf } from './file-action.js'
 import type { FileMetadata } from './file-metadata.js'
 import type { OpenedEntry } from './open-entry.js'
 import { opening } from './own-files.js'
-import type { FileKind, FileStores } from './ports.js'
-import type { RunningReads } from './running-reads.js'
-
-/** Bytes `start` ≤ i < `end` of the file. */
-export interface ByteRange {
-  readonly start: number
-  readonly end: number
-}
+import type { FileStores } from './ports.js'
+import { type ByteRange, type StreamDependencies, streamOpened } from './stream-opened.js'
 
 /** A file opened for one request: what the answer needs to know, then the bytes. */
 export interface Reading {
@@ -38,23 +31,13 @@ export interface Reading {
 
 export type StartReading = (actor: Actor, opened: OpenedEntry) => Reading
 
-interface Dependencies {
+interface Dependencies extends StreamDependencies {
   readonly db: Transactions<FileStores>
-  readonly audit: AuditLog
   readonly blobs: Pick<BlobStore, 'open'>
   readonly hash: Pick<IndexHash, 'of'>
-  readonly running: RunningReads
-  readonly onProblem: (error: unknown) => void
 }
 
 const READ_SESSION_MS = 900_000
-
-const prefixes = { general: 'file', record: 'record' } as const satisfies Record<FileKind, string>
-
-/** The part of an action's name that says which family it belongs to. */
-export function actionOf<const Verb extends string>(kind: FileKind, verb: Verb) {
-  return `${prefixes[kind]}.${verb}` as const
-}
 
 export function startReading(use: Dependencies): StartReading {
   return (actor, opened) => {
@@ -90,7 +73,7 @@ export function startReading(use: Dependencies): StartReading {
           throw error
         }
         streaming = true
-        return await streamOf(use, { actor, opened, blob, range, facts: facts(action) })
+        return await streamOpened(use, { actor, opened, blob, range, facts: facts(action) })
       },
       close: () => {
         if (!streaming) opened.close()
@@ -118,77 +101,6 @@ async function permit(
     if (ended.length > 0) throw new StrongroomError('not_found')
     await stores.audit.append(event)
   })
-}
-
-interface StreamFacts {
-  readonly actor: Actor
-  readonly opened: OpenedEntry
-  readonly blob: SealedBlob
-  readonly range: ByteRange
-  readonly facts: AuditFacts
-}
-
-/** The first piece is opened before the answer begins: what is damaged there is an error, not a cut. */
-async function streamOf(use: Dependencies, reading: StreamFacts): Promise<Readable> {
-  const { actor, opened, blob, range, facts } = reading
-  const { entry, metadata, key } = opened
-  const { sealedId, segmentSizeLog2 } = entry.version
-  const brokenOff = async (reason: string) => {
-    const action = actionOf(entry.file.kind, 'read_broken_off')
-    await use.audit.note(actor, { ...facts, action, outcome: 'failed', reason })
-  }
-  const release = () => {
-    opened.close()
-    blob.close().catch(use.onProblem)
-  }
-  const pieces = openRange({
-    key,
-    sealedId,
-    sealedBytes: blob,
-    dataLength: metadata.size,
-    ...range,
-  })
-  let first: IteratorResult<Buffer, void>
-  try {
-    first = await pieces.next()
-  } catch (error) {
-    release()
-    if (isBroken(error)) await brokenOff(error.code)
-    throw error
-  }
-  const stream = Readable.from(resumed(first, pieces), {
-    objectMode: false,
-    highWaterMark: 2 ** segmentSizeLog2,
-  })
-  const forget = use.running.add(opened.grant.grantId, (reason) => {
-    brokenOff('grant_ended').catch(use.onProblem)
-    stream.destroy(reason)
-  })
-  stream.once('error', (error) => {
-    if (isBroken(error)) brokenOff(error.code).catch(use.onProblem)
-  })
-  stream.once('close', () => {
-    forget()
-    release()
-  })
-  return stream
-}
-
-function isBroken(error: unknown): error is StrongroomError {
-  return isStrongroomError(error, 'damaged', 'storage_unavailable')
-}
-
-async function* resumed(
-  first: IteratorResult<Buffer, void>,
-  rest: AsyncGenerator<Buffer, void>,
-): AsyncGenerator<Buffer, void> {
-  try {
-    if (first.done === true) return
-    yield first.value
-    yield* rest
-  } finally {
-    await rest.return()
-  }
 }
 
 /** One reading: person, file, version, client, within a quarter of an hour. A UUID of version 8. */

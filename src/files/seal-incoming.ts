@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import type { Actor } from '../audit/audit-events.js'
 import type { BlobStore } from '../blobs/blob-store.js'
 import { FernetKey } from '../crypto/fernet-key.js'
 import { sealStream } from '../crypto/seal-stream.js'
 import { SegmentSealer } from '../crypto/segment-sealer.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
+import type { WorkLog } from '../ports/work-log.js'
 import { parseDigestHeader } from './content-digest.js'
 import type { FileStores } from './ports.js'
 import { sniffLength, sniffType } from './sniff-type.js'
@@ -35,7 +37,10 @@ export interface SealedUpload {
   readonly hasIntent: boolean
   /** Overwrites the key. To be called however it ends. */
   close(): void
-  /** Removes bytes and intent: for an upload that comes to nothing. */
+  /**
+   * Removes bytes and intent: for an upload that comes to nothing. Never rejects: what cannot be
+   * removed now is debris for the sweeper, and the reason why it came to nothing is what counts.
+   */
   discard(): Promise<void>
 }
 
@@ -45,12 +50,17 @@ export interface IncomingLimits {
   readonly allowedTypes: readonly string[]
 }
 
-export type SealIncoming = (file: IncomingFile, limits: IncomingLimits) => Promise<SealedUpload>
+export type SealIncoming = (
+  file: IncomingFile,
+  limits: IncomingLimits,
+  actor: Pick<Actor, 'requestId'>,
+) => Promise<SealedUpload>
 
 interface Dependencies {
   readonly blobs: Pick<BlobStore, 'put' | 'remove'>
   readonly db: Transactions<Pick<FileStores, 'files'>>
   readonly segmentSizeLog2: number
+  readonly log: Pick<WorkLog, 'info' | 'error'>
 }
 
 /**
@@ -58,21 +68,27 @@ interface Dependencies {
  * Throws `type_not_allowed`, `type_mismatch`, `file_too_large`, `storage_unavailable`, and whatever
  * the source throws; nothing is left then.
  */
-export function sealIncoming({ blobs, db, segmentSizeLog2 }: Dependencies): SealIncoming {
-  return async (file, limits) => {
+export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies): SealIncoming {
+  return async (file, limits, { requestId }) => {
+    const start = performance.now()
     const declaredDigest =
       file.contentDigest === undefined ? undefined : parseDigestHeader(file.contentDigest)
     const source = counted(file.bytes, limits.maxBytes)[Symbol.asyncIterator]()
     const head = await readHead(source, 2 ** segmentSizeLog2)
-    const start = Buffer.concat(head.chunks).subarray(0, sniffLength)
-    const contentType = await sniffType(start, file.contentType, limits.allowedTypes)
+    const first = Buffer.concat(head.chunks).subarray(0, sniffLength)
+    const contentType = await sniffType(first, file.contentType, limits.allowedTypes)
     const sealedId = randomUUID()
     // A body of one segment needs no intent: the two-way sweep covers it.
     if (!head.ended) await db.stores.files.insertIntent(sealedId, new Date())
     const key = FernetKey.generate()
     const sealer = new SegmentSealer({ key, sealedId, segmentSizeLog2 })
-    const forget = async () => {
-      if (!head.ended) await db.stores.files.removeIntent(sealedId)
+    const tidyUp = async (removal: Promise<unknown> | undefined) => {
+      try {
+        await removal
+        if (!head.ended) await db.stores.files.removeIntent(sealedId)
+      } catch (err) {
+        log.error({ err }, 'not removed: left to the sweeper')
+      }
     }
     let sealedLength: number
     try {
@@ -80,9 +96,19 @@ export function sealIncoming({ blobs, db, segmentSizeLog2 }: Dependencies): Seal
       sealedLength = stored.length
     } catch (error) {
       key.destroy()
-      await forget()
+      await tidyUp(undefined)
       throw error
     }
+    log.info(
+      {
+        request_id: requestId,
+        sealed_id: sealedId,
+        bytes: sealer.size,
+        sealed_bytes: sealedLength,
+        ms: Math.round(performance.now() - start),
+      },
+      'sealed',
+    )
     return {
       key,
       sealedId,
@@ -98,8 +124,7 @@ export function sealIncoming({ blobs, db, segmentSizeLog2 }: Dependencies): Seal
         key.destroy()
       },
       discard: async () => {
-        await blobs.remove(sealedId)
-        await forget()
+        await tidyUp(blobs.remove(sealedId))
       },
     }
   }

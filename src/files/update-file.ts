@@ -2,11 +2,11 @@ import type { Actor } from '../audit/audit-events.js'
 import { auditEvent } from '../audit/audit-log.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
+import { actionOf } from './file-action.js'
 import { type FileMetadata, sealFileMetadata } from './file-metadata.js'
 import { cleanFileName } from './file-name.js'
 import type { OpenedEntry } from './open-entry.js'
 import type { FileStores } from './ports.js'
-import { actionOf } from './read-file.js'
 
 /** What may be changed of a file's description; null takes a label or notes away. */
 export interface FileChanges {

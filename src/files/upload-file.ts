@@ -65,7 +65,7 @@ export function uploadFile(use: UploadDependencies): UploadFile {
             const form = await receiveForm(parts, {
               known,
               headerDigest,
-              seal: (file) => seal(file, limits),
+              seal: (file) => seal(file, limits, actor),
             })
             const description = {
               label: textOf(form.fields, 'label'),

@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import { StrongroomError } from '../errors/strongroom-error.js'
+import type { WorkLog } from '../ports/work-log.js'
 import type { Assignments } from '../records/ports.js'
 
 export interface PortalOptions {
@@ -10,8 +11,8 @@ export interface PortalOptions {
   readonly timeoutMs: number
   /** Seconds an answer is good for, from when it was asked; at most 60. */
   readonly cacheSeconds: number
-  /** Told why the portal's answer was none. */
-  readonly onProblem: (error: unknown) => void
+  /** Told of each question, and why an answer was none. */
+  readonly log: Pick<WorkLog, 'info' | 'error'>
 }
 
 export interface PortalAssignments extends Assignments {
@@ -65,7 +66,7 @@ export function portalAssignments(options: PortalOptions): PortalAssignments {
 }
 
 async function ask(
-  { url, token, timeoutMs, onProblem }: PortalOptions,
+  { url, token, timeoutMs, log }: PortalOptions,
   agent: Agent,
   clinicianId: string,
   patientId: string,
@@ -73,6 +74,8 @@ async function ask(
   const place = new URL(url)
   place.searchParams.set('clinician_id', clinicianId)
   place.searchParams.set('patient_id', patientId)
+  const start = performance.now()
+  let status: number | undefined
   try {
     const { statusCode, body } = await request(place, {
       dispatcher: agent,
@@ -82,12 +85,16 @@ async function ask(
       },
       signal: AbortSignal.timeout(timeoutMs),
     })
+    status = statusCode
     const text = await body.text()
     if (statusCode !== 200) throw new Error(`The portal answered ${statusCode}`)
     return assignedIn(text)
   } catch (cause) {
-    onProblem(cause)
+    log.error({ err: cause }, 'the portal gave no answer')
     throw new StrongroomError('assignments_unavailable', { cause, retryAfter })
+  } finally {
+    const ms = Math.round(performance.now() - start)
+    log.info({ target: 'assignments', status, ms }, 'outbound call')
   }
 }
 

@@ -75,7 +75,8 @@ export function uploadRecord(use: RecordUploadDependencies): UploadRecord {
             const { fields, sealed } = await receiveForm(parts, {
               known,
               headerDigest,
-              seal: async (file, before) => await use.seal(file, await rules.before(actor, before)),
+              seal: async (file, before) =>
+                await use.seal(file, await rules.before(actor, before), actor),
             })
             return await committing(sealed, async () => {
               const wish = await rules.after(actor, fields, sealed)

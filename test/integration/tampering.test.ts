@@ -28,6 +28,7 @@ import { indexHash } from '../../src/keys/index-hash.js'
 import { keyRing } from '../../src/keys/key-ring.js'
 import { localKeyProvider } from '../../src/keys/local-key-provider.js'
 import { userKeys } from '../../src/keys/user-keys.js'
+import { makeLogger } from '../../src/log.js'
 import { createTestDatabase, engines } from '../helpers/databases.js'
 
 /*
@@ -47,23 +48,24 @@ async function makeService(database: Database, folder: string) {
   const hash = indexHash(await openDeploymentKeys({ provider, store: db.stores.keys }))
   const ring = keyRing(userKeys({ provider, store: db.stores.keys }))
   const audit = auditLog(db)
+  const log = makeLogger({ logLevel: 'silent' })
   const onProblem = () => undefined
   const running = runningReads({ db, onProblem })
   const open = openEntry({ keyRing: ring })
   const own = ownFiles({ db, audit, openEntry: open })
-  const seal = sealIncoming({ blobs, db, segmentSizeLog2: 16 })
+  const seal = sealIncoming({ blobs, db, segmentSizeLog2: 16, log })
   const upload = uploadFile({
     db,
     seal,
     slots: uploadSlots(4),
     keyRing: ring,
     hash,
-    idempotency: idempotency({ db, hash }),
+    idempotency: idempotency({ db, hash, onProblem }),
     openEntry: open,
     ownFiles: own,
     limits,
   })
-  const read = startReading({ db, audit, blobs, hash, running, onProblem })
+  const read = startReading({ db, audit, blobs, hash, running, log })
   const list = listFiles({ db, audit, openEntry: open })
   const add = addVersion({ db, keyRing: ring, hash, limits })
   return { db, database, folder, own, upload, read, running, list, seal, add }
@@ -248,7 +250,7 @@ const cases: readonly Case[] = [
     attack: async ({ service, attacker, write }) => {
       const who = actor(attacker.userId)
       const opened = await service.own.open(who, attacker.fileId, { action: 'file.version_add' })
-      const sealed = await service.seal(fileOf(textOf('next')), limits)
+      const sealed = await service.seal(fileOf(textOf('next')), limits, who)
       await service.add(who, opened, { sealed })
       opened.close()
       await write(

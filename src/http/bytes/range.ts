@@ -1,4 +1,4 @@
-import type { ByteRange } from '../../files/read-file.js'
+import type { ByteRange } from '../../files/stream-opened.js'
 
 /**
  * The range a `Range` header asks for (RFC 9110, 14.2): `whole` where there is none, where it is

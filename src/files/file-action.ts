@@ -1,0 +1,8 @@
+import type { FileKind } from './ports.js'
+
+const prefixes = { general: 'file', record: 'record' } as const satisfies Record<FileKind, string>
+
+/** The part of an action's name that says which family it belongs to. */
+export function actionOf<const Verb extends string>(kind: FileKind, verb: Verb) {
+  return `${prefixes[kind]}.${verb}` as const
+}
