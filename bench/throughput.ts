@@ -1,4 +1,4 @@
-import { closeConnections, download, type Target, upload } from './client.js'
+import { closeConnections, drain, type Target, upload } from './client.js'
 import { openingRate, sealingRate } from './in-process.js'
 import { type Limits, limitsOf, nodePrimitives, opensslPrimitives } from './limits.js'
 import type { Report } from './report.js'
@@ -38,7 +38,7 @@ async function round(target: Target): Promise<Round> {
   const began = performance.now()
   const id = await upload(target, fileLength)
   const up = (fileLength * 1000) / (performance.now() - began)
-  const { allMs } = await download(target, id)
+  const downMs = await drain(target, id, fileLength)
   const openssl = opensslPrimitives()
   return {
     node: limitsOf(nodePrimitives()),
@@ -46,7 +46,7 @@ async function round(target: Target): Promise<Round> {
     sealing: await sealingRate(),
     opening: await openingRate(),
     up,
-    down: (fileLength * 1000) / allMs,
+    down: (fileLength * 1000) / downMs,
   }
 }
 

@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, statusOf, titleOf } from '../../errors/error-codes.js'
 import { isStrongroomError, StrongroomError } from '../../errors/strongroom-error.js'
-import { serializeError } from '../../log.js'
 import type { App } from '../app-type.js'
 
 export interface ProblemOptions {
@@ -53,7 +52,7 @@ export function sendProblem(
   const problem = asStrongroomError(error)
   const document = problemDocument(problem, request.id, legacyStatus)
   if (document.status >= 500) {
-    request.log.error({ code: problem.code, err: serializeError(error) }, 'request failed')
+    request.log.error({ code: problem.code, err: error }, 'request failed')
   }
   for (const name of headersOfContent) reply.removeHeader(name)
   if (document.status === 401) reply.header('www-authenticate', challenge(problem, request))
