@@ -107,6 +107,7 @@ async function wire({ config, secrets, database, log, onProblem }: Parts) {
   const own = ownFiles({ db, audit, openEntry: open })
   const uploading = {
     db,
+    audit,
     seal,
     slots,
     keyRing: ring,
@@ -124,7 +125,7 @@ async function wire({ config, secrets, database, log, onProblem }: Parts) {
     limits,
     upload: uploadFile(uploading),
     uploadBatch: uploadBatch(uploading),
-    check: checkFile({ ...uploading, audit }),
+    check: checkFile(uploading),
     list: listFiles({ db, audit, openEntry: open }),
     read: startReading({ db, audit, blobs, hash, running, log }),
     update: updateFile({ db }),
@@ -156,8 +157,10 @@ async function wire({ config, secrets, database, log, onProblem }: Parts) {
       storage: await succeeds(blobs.check()),
       keys: true,
     }),
+    /** Ends the readings under way, and puts that on record. */
+    breakOff: () => running.endAll(),
     close: async () => {
-      running.close()
+      await running.close()
       await records.close()
       await repeating.stop()
       await database.close()

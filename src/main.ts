@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { buildApp } from './app.js'
-import { compose } from './compose.js'
+import { compose, type Services } from './compose.js'
 import { provideSecrets } from './config/development-secrets.js'
 import { type Config, ConfigError, loadEnvironment, readConfig } from './config.js'
 import { isStrongroomError } from './errors/strongroom-error.js'
@@ -36,11 +36,13 @@ async function listen(app: App, { http }: Config): Promise<void> {
 
 async function stop(
   app: App,
-  services: { close: () => Promise<void> },
+  services: Pick<Services, 'breakOff' | 'close'>,
   { shutdownSeconds }: Config,
 ): Promise<void> {
   const breakOff = setTimeout(() => {
-    app.server.closeAllConnections()
+    void services.breakOff().finally(() => {
+      app.server.closeAllConnections()
+    })
   }, shutdownSeconds * 1_000)
   await app.close()
   clearTimeout(breakOff)

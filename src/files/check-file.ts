@@ -1,5 +1,4 @@
 import type { Actor } from '../audit/audit-events.js'
-import type { AuditLog } from '../audit/audit-log.js'
 import type { IndexHash } from '../keys/index-hash.js'
 import { findDuplicate, type UploadDependencies } from './upload-file.js'
 
@@ -13,8 +12,7 @@ export type CheckFile = (
   content: { readonly sha256: Buffer; readonly size: number },
 ) => Promise<CheckAnswer>
 
-interface Dependencies extends Pick<UploadDependencies, 'db' | 'openEntry'> {
-  readonly audit: AuditLog
+interface Dependencies extends Pick<UploadDependencies, 'db' | 'audit' | 'openEntry'> {
   readonly hash: Pick<IndexHash, 'fingerprint'>
 }
 
@@ -22,7 +20,8 @@ interface Dependencies extends Pick<UploadDependencies, 'db' | 'openEntry'> {
 export function checkFile(use: Dependencies): CheckFile {
   const duplicateOf = findDuplicate(use)
   return async (actor, { sha256, size }) => {
-    const found = await duplicateOf(actor, sha256, use.hash.fingerprint(sha256, actor.userId))
+    const fingerprint = use.hash.fingerprint(sha256, actor.userId)
+    const found = await duplicateOf(actor, sha256, fingerprint, 'file.check')
     const fileId = found?.size === size ? found.file_id : undefined
     await use.audit.note(actor, { action: 'file.check', outcome: 'success', fileId })
     return fileId === undefined ? { exists: false } : { exists: true, file_id: fileId }

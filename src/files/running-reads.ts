@@ -1,4 +1,3 @@
-import { StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { FileStores } from './ports.js'
 
@@ -11,9 +10,17 @@ const LOOK_EVERY_MS = 1_000
  */
 export interface RunningReads {
   /** `end` is called at most once, when the reading must end; the answer forgets it. */
-  add(grantId: string, end: (reason: StrongroomError) => void): () => void
-  close(): void
+  add(grantId: string, end: (why: EndReason) => Promise<void>): () => void
+  /** Something to be put on record of a reading: `close` waits for it. Failures are told. */
+  track(work: Promise<void>): void
+  /** Ends all of them: the service does not wait any longer. */
+  endAll(): Promise<void>
+  /** Looks no more. Resolves when what became of the readings is on record. */
+  close(): Promise<void>
 }
+
+/** Why a reading is ended that nothing is wrong with. */
+export type EndReason = 'grant_ended' | 'shutting_down'
 
 interface Dependencies {
   readonly db: Transactions<Pick<FileStores, 'files'>>
@@ -22,25 +29,36 @@ interface Dependencies {
 }
 
 export function runningReads({ db, onProblem }: Dependencies): RunningReads {
-  const running = new Map<symbol, { grantId: string; end: (reason: StrongroomError) => void }>()
+  const running = new Map<symbol, { grantId: string; end: (why: EndReason) => Promise<void> }>()
+  const tracked = new Set<Promise<void>>()
   let looking = false
 
+  const track = (work: Promise<void>) => {
+    const told = work.catch(onProblem).finally(() => tracked.delete(told))
+    tracked.add(told)
+  }
+  const endThose = (isEnded: (grantId: string) => boolean, why: EndReason) => {
+    for (const [token, { grantId, end }] of running) {
+      if (!isEnded(grantId)) continue
+      running.delete(token)
+      track(end(why))
+    }
+  }
   const look = async () => {
     if (looking || running.size === 0) return
     looking = true
     try {
       const grantIds = [...new Set([...running.values()].map(({ grantId }) => grantId))]
       const ended = new Set(await db.stores.files.endedGrants(grantIds))
-      for (const [token, { grantId, end }] of running) {
-        if (!ended.has(grantId)) continue
-        running.delete(token)
-        end(new StrongroomError('forbidden', { context: { grant_id: grantId } }))
-      }
+      endThose((grantId) => ended.has(grantId), 'grant_ended')
     } catch (error) {
       onProblem(error)
     } finally {
       looking = false
     }
+  }
+  const settled = async () => {
+    await Promise.all(tracked)
   }
   const timer = setInterval(() => void look(), LOOK_EVERY_MS)
   timer.unref()
@@ -52,8 +70,14 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
         running.delete(token)
       }
     },
-    close: () => {
+    track,
+    endAll: async () => {
+      endThose(() => true, 'shutting_down')
+      await settled()
+    },
+    close: async () => {
       clearInterval(timer)
+      await settled()
     },
   }
 }

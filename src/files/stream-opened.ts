@@ -3,7 +3,7 @@ import type { Actor, AuditFacts } from '../audit/audit-events.js'
 import type { AuditLog } from '../audit/audit-log.js'
 import type { SealedBlob } from '../blobs/blob-store.js'
 import { openRange } from '../crypto/open-stream.js'
-import { isStrongroomError, type StrongroomError } from '../errors/strongroom-error.js'
+import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import type { WorkLog } from '../ports/work-log.js'
 import { actionOf } from './file-action.js'
 import type { OpenedEntry } from './open-entry.js'
@@ -57,12 +57,13 @@ export async function streamOpened(
     objectMode: false,
     highWaterMark: 2 ** opened.entry.version.segmentSizeLog2,
   })
-  const forget = use.running.add(opened.grant.grantId, (error) => {
-    watch.brokenOff('grant_ended').catch(watch.onProblem)
-    stream.destroy(error)
+  const forget = use.running.add(opened.grant.grantId, async (why) => {
+    const onRecord = watch.brokenOff(why)
+    stream.destroy(new StrongroomError(why === 'grant_ended' ? 'forbidden' : 'shutting_down'))
+    await onRecord
   })
   stream.once('error', (error) => {
-    if (isBroken(error)) watch.brokenOff(error.code).catch(watch.onProblem)
+    if (isBroken(error)) use.running.track(watch.brokenOff(error.code))
   })
   stream.once('close', () => {
     forget()
@@ -84,9 +85,6 @@ function watchReading(use: StreamDependencies, { actor, opened, blob, range, fac
   let bytes = 0
   let reason: string | undefined
 
-  const onProblem = (err: unknown) => {
-    use.log.error({ err }, 'failed')
-  }
   async function* counted(pieces: AsyncGenerator<Buffer, void>): AsyncGenerator<Buffer, void> {
     for await (const piece of pieces) {
       bytes += piece.length
@@ -100,7 +98,9 @@ function watchReading(use: StreamDependencies, { actor, opened, blob, range, fac
   }
   function over(): void {
     opened.close()
-    blob.close().catch(onProblem)
+    blob.close().catch((err: unknown) => {
+      use.log.error({ err }, 'failed')
+    })
     const line = {
       request_id: actor.requestId,
       file_id: file.fileId,
@@ -112,7 +112,7 @@ function watchReading(use: StreamDependencies, { actor, opened, blob, range, fac
     if (reason !== undefined) use.log.warn({ ...line, reason }, 'opening broken off')
     else use.log.info({ ...line, complete: bytes === range.end - range.start }, 'opened')
   }
-  return { counted, brokenOff, over, onProblem }
+  return { counted, brokenOff, over }
 }
 
 function isBroken(error: unknown): error is StrongroomError {

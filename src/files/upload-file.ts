@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Actor } from '../audit/audit-events.js'
-import { auditEvent } from '../audit/audit-log.js'
+import { type AuditLog, auditEvent } from '../audit/audit-log.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { Idempotency, IdempotencyClaim } from '../idempotency/idempotency.js'
 import type { IndexHash } from '../keys/index-hash.js'
@@ -11,8 +11,8 @@ import { type FileMetadata, isSameContent } from './file-metadata.js'
 import { cleanFileName } from './file-name.js'
 import { type FileSummary, summarize } from './file-summary.js'
 import { type OpenEntry, withOpened } from './open-entry.js'
-import type { OwnFiles } from './own-files.js'
-import type { FileRow, FileStores } from './ports.js'
+import { type OwnFiles, opening } from './own-files.js'
+import type { FileEntry, FileRow, FileStores } from './ports.js'
 import { type IncomingPart, receiveForm, textOf } from './receive-form.js'
 import type { IncomingLimits, SealedUpload, SealIncoming } from './seal-incoming.js'
 import type { UploadSlots } from './upload-slots.js'
@@ -28,6 +28,7 @@ export type UploadFile = (actor: Actor, request: UploadRequest) => Promise<FileS
 
 export interface UploadDependencies {
   readonly db: Transactions<FileStores>
+  readonly audit: AuditLog
   readonly seal: SealIncoming
   readonly slots: UploadSlots
   readonly keyRing: KeyRing
@@ -106,7 +107,7 @@ export function commitFile(use: UploadDependencies) {
         grants: [grant],
       })
       for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-        const duplicate = await duplicateOf(actor, sealed.sha256, fingerprint)
+        const duplicate = await duplicateOf(actor, sealed.sha256, fingerprint, 'file.upload')
         if (duplicate !== undefined) {
           throw new StrongroomError('duplicate_file', { extra: { file_id: duplicate.file_id } })
         }
@@ -182,17 +183,28 @@ export type FindDuplicate = (
   actor: Actor,
   sha256: Buffer,
   fingerprint: Buffer,
+  action: 'file.upload' | 'file.check',
 ) => Promise<FileMetadata | undefined>
 
 /**
  * Looks a fingerprint up, and believes it only once the file's metadata confirms the digest.
- * @throws StrongroomError `damaged` where it does not
+ * @throws StrongroomError `damaged` where it does not, on record as a failure of `action`
  */
 export function findDuplicate({
   db,
+  audit,
   openEntry,
-}: Pick<UploadDependencies, 'db' | 'openEntry'>): FindDuplicate {
-  return async ({ userId }, sha256, fingerprint) => {
+}: Pick<UploadDependencies, 'db' | 'audit' | 'openEntry'>): FindDuplicate {
+  const verified = async (entry: FileEntry, sha256: Buffer): Promise<FileMetadata> => {
+    const [grant] = entry.held
+    if (grant === undefined) throw new StrongroomError('damaged')
+    return await withOpened(await openEntry(entry, grant), ({ metadata }) => {
+      if (!isSameContent(metadata, metadata.size, sha256)) throw new StrongroomError('damaged')
+      return metadata
+    })
+  }
+  return async (actor, sha256, fingerprint, action) => {
+    const { userId } = actor
     const [entry] = await db.stores.files.entriesByFingerprint(
       'general',
       userId,
@@ -200,12 +212,7 @@ export function findDuplicate({
       userId,
     )
     if (entry === undefined) return undefined
-    const [grant] = entry.held
-    if (grant === undefined) throw new StrongroomError('damaged')
-    return await withOpened(await openEntry(entry, grant), ({ metadata }) => {
-      if (!isSameContent(metadata, metadata.size, sha256)) throw new StrongroomError('damaged')
-      return metadata
-    })
+    return await opening(audit, actor, { entry, action }, () => verified(entry, sha256))
   }
 }
 

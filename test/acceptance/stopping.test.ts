@@ -126,6 +126,13 @@ await t.test('what takes longer is broken off, and nothing of it is left', async
   await server.start()
   t.same(listOf(await anna.get('/api/files/user')), listOf(files), 'in lists')
   hasBytes(t, await anna.get(largePath), large)
+  const events = listOf(await anna.get(`${largePath}/access-log`))
+  const cut = { action: 'file.read_broken_off', outcome: 'failed', reason: 'shutting_down' }
+  t.match(
+    events.filter(({ action }) => action === cut.action),
+    [cut],
+    'on record',
+  )
 })
 
 await t.test('the second signal ends it at once', async (t) => {

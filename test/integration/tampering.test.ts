@@ -56,6 +56,7 @@ async function makeService(database: Database, folder: string) {
   const seal = sealIncoming({ blobs, db, segmentSizeLog2: 16, log })
   const upload = uploadFile({
     db,
+    audit,
     seal,
     slots: uploadSlots(4),
     keyRing: ring,
@@ -344,9 +345,7 @@ for (const engine of engines) {
     const folder = await mkdtemp(join(tmpdir(), 'strongroom-tampering-'))
     t.teardown(() => rm(folder, { recursive: true }))
     const service = await makeService(database, folder)
-    t.teardown(() => {
-      service.running.close()
-    })
+    t.teardown(() => service.running.close())
     for (const one of cases) await t.test(one.what, (t) => holdsOut(t, service, one))
   })
 }
