@@ -1,9 +1,11 @@
+import { StrongroomError } from '../errors/strongroom-error.js'
 import type { FileRow, FileStore } from '../files/ports.js'
 import type { Query, Sql } from './database.js'
 import { fileEntries } from './file-entries.js'
 import { fileVersionsTable } from './file-versions-table.js'
 import { grantsTable } from './grants-table.js'
 import { run } from './run.js'
+import { violatedReference } from './sql-errors.js'
 import { uploadIntentsTable } from './upload-intents-table.js'
 
 const COLUMNS = `file_id as "fileId", kind, owner_id as "ownerId", uploader_id as "uploaderId",
@@ -124,16 +126,35 @@ function rows(
     lockFile: async (fileId) => (await sql.rows<FileRow>(lockFile, [fileId]))[0],
     find: async (fileId) => (await sql.rows<FileRow>(find, [fileId]))[0],
     insertFile: async (row, fingerprint) => {
-      const inserted = await sql.rows(insert, [
-        ...[row.fileId, row.kind, row.ownerId, row.uploaderId, row.recordId, row.recordTypeId],
-        ...[row.version, fingerprint, row.createdAt, row.updatedAt, row.deletedAt, row.purgeAfter],
-      ])
+      const inserted = await withKnownType(() =>
+        sql.rows(insert, [
+          ...[row.fileId, row.kind, row.ownerId, row.uploaderId, row.recordId, row.recordTypeId],
+          ...[
+            row.version,
+            fingerprint,
+            row.createdAt,
+            row.updatedAt,
+            row.deletedAt,
+            row.purgeAfter,
+          ],
+        ]),
+      )
       return inserted.length > 0
     },
     setCurrentVersion: async (fileId, version, fingerprint, at) =>
       (await sql.rows(setCurrentVersion, [fileId, version, fingerprint, at])).length > 0,
     touch: (fileId, at) => run(sql, touch, [fileId, at]),
     usage: async (ownerId) => (await sql.rows<{ bytes: number }>(usage, [ownerId]))[0]?.bytes ?? 0,
+  }
+}
+
+/** A type may be deleted between an upload's first look at it and its commit. */
+async function withKnownType<T>(insertion: () => Promise<T>): Promise<T> {
+  try {
+    return await insertion()
+  } catch (error) {
+    if (violatedReference(error) !== 'files_record_type_id_fkey') throw error
+    throw new StrongroomError('invalid_field', { detail: 'medical_record_type_id: not known' })
   }
 }
 

@@ -17,11 +17,13 @@ const claim: Query = {
       for update skip locked)
     returning job_id as "jobId", kind, payload, attempts`,
 }
-const remove: Query = { name: 'jobs-remove', text: 'delete from jobs where job_id = $1' }
+/** Of the claim itself: one whose lease has passed to another node counts more attempts by then. */
+const isOwn = 'job_id = $1 and attempts = $2'
+const remove: Query = { name: 'jobs-remove', text: `delete from jobs where ${isOwn}` }
 const retry: Query = {
   name: 'jobs-retry',
-  text: `update jobs set run_after = $2, failed_reason = $3, lease_until = null
-    where job_id = $1`,
+  text: `update jobs set run_after = $3, failed_reason = $4, lease_until = null
+    where ${isOwn}`,
 }
 
 /** `attempts` of a claimed job counts this one. */
@@ -31,7 +33,8 @@ export function jobsTable(sql: Sql): JobStore {
       run(sql, insert, [jobId, kind, JSON.stringify(payload), runAfter]),
     claim: async (kinds, now, leaseUntil) =>
       (await sql.rows<JobRow>(claim, [kinds, now, leaseUntil]))[0],
-    done: (jobId) => run(sql, remove, [jobId]),
-    retry: (jobId, runAfter, reason) => run(sql, retry, [jobId, runAfter, reason]),
+    done: ({ jobId, attempts }) => run(sql, remove, [jobId, attempts]),
+    retry: ({ jobId, attempts }, runAfter, reason) =>
+      run(sql, retry, [jobId, attempts, runAfter, reason]),
   }
 }

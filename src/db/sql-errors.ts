@@ -20,6 +20,11 @@ export function violatedConstraint(error: unknown): string | undefined {
   return sqlState(error) === '23505' ? asDatabaseError(error)?.constraint : undefined
 }
 
+/** Name of the foreign key that refused the row (23503), if that is what happened. */
+export function violatedReference(error: unknown): string | undefined {
+  return sqlState(error) === '23503' ? asDatabaseError(error)?.constraint : undefined
+}
+
 /** The five characters of an SQLSTATE, where the error is a statement's. */
 export function sqlState(error: unknown): string | undefined {
   return asDatabaseError(error)?.code

@@ -90,7 +90,7 @@ async function runNext(
     // It ends itself well before another node may begin.
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(leaseMs * 0.8)])
     await handlers[job.kind]?.(job, signal)
-    await db.stores.jobs.done(job.jobId)
+    await db.stores.jobs.done(job)
     return true
   } catch (error) {
     if (!stopping.aborted) onProblem(error, job)
@@ -101,7 +101,7 @@ async function runNext(
     const wait = stopping.aborted ? 0 : backoffMs(failed.attempts)
     const reason = isStrongroomError(error) ? error.code : 'internal'
     try {
-      await db.stores.jobs.retry(failed.jobId, new Date(Date.now() + wait), reason)
+      await db.stores.jobs.retry(failed, new Date(Date.now() + wait), reason)
       return true
     } catch (problem) {
       // Its lease gives it back.

@@ -6,12 +6,16 @@ export interface JobRow {
   readonly attempts: number
 }
 
+/** A claim is told from a later one by its number of attempts. */
+export type ClaimedJob = Pick<JobRow, 'jobId' | 'attempts'>
+
 export interface JobStore {
   /** Adds a job, in the transaction of the change that calls for it. */
   add(job: Omit<JobRow, 'attempts'>, runAfter: Date): Promise<void>
   /** Takes the oldest job that is due and leased by no one (FOR UPDATE SKIP LOCKED). */
   claim(kinds: readonly string[], now: Date, leaseUntil: Date): Promise<JobRow | undefined>
-  done(jobId: string): Promise<void>
-  /** Gives it back for later. */
-  retry(jobId: string, runAfter: Date, reason: string): Promise<void>
+  /** Removes it; nothing happens where its lease has passed to another node. */
+  done(job: ClaimedJob): Promise<void>
+  /** Gives it back for later; nothing happens where its lease has passed to another node. */
+  retry(job: ClaimedJob, runAfter: Date, reason: string): Promise<void>
 }

@@ -122,7 +122,7 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
     await jobs.none()
     const claimed = await jobs.store.claim(['other'], new Date(), new Date())
     t.match(claimed, { jobId: other, attempts: 1 })
-    await jobs.store.done(other)
+    await jobs.store.done({ jobId: other, attempts: 1 })
   },
   'a failure is told, kept with its code, and tried again after a while': async (t, db) => {
     const jobs = jobsOf(t, db)

@@ -325,9 +325,12 @@ async function jobs(t: Test, { stores }: Stores): Promise<void> {
     'each by one',
   )
   t.strictSame(await claim(13), { ...sooner, attempts: 2 }, 'a lease that has passed')
-  await stores.jobs.retry(sooner.jobId, minute(40), 'database_unavailable')
-  t.strictSame(await claim(30), { ...later, attempts: 2 })
-  await stores.jobs.done(later.jobId)
+  await stores.jobs.retry({ ...sooner, attempts: 1 }, minute(0), 'too late')
+  await stores.jobs.done({ ...sooner, attempts: 1 })
+  t.strictSame(await claim(15), { ...later, attempts: 2 }, 'who lost the lease changes nothing')
+  await stores.jobs.retry({ ...sooner, attempts: 2 }, minute(40), 'database_unavailable')
+  t.strictSame(await claim(30), { ...later, attempts: 3 })
+  await stores.jobs.done({ ...later, attempts: 3 })
   t.strictSame(await claim(50), { ...sooner, attempts: 3 })
 }
 
@@ -351,6 +354,9 @@ async function types(t: Test, db: Stores): Promise<void> {
   await store.insert({ ...type, id: 'unused' })
   t.equal(await store.remove('unused'), 'removed')
   t.equal(await store.find('unused'), undefined)
+  const late = record('typed', { recordTypeId: 'unused' })
+  const insertion = db.stores.files.insertFile(late, Buffer.from(late.fileId))
+  await t.rejects(insertion, { code: 'invalid_field' }, 'deleted while its file was uploaded')
 }
 
 async function team(t: Test, db: Stores): Promise<void> {
