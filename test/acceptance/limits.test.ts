@@ -94,6 +94,8 @@ await t.test('a batch has as many files as are allowed, and each its own limit',
   const answer = await anna.form(path, mixed)
   hasStatus(t, answer, 207)
   t.match(listOf(answer), [{ status: 413, code: 'file_too_large' }, { status: 201 }])
+  const endless = [filePart(pdf('first')), filePart(pdf('endless', 4 * mebibyte))]
+  isProblem(t, await anna.form(path, endless), 413, 'file_too_large')
 })
 
 await t.test('too many fields, too long fields and too long names are refused', async (t) => {

@@ -32,6 +32,7 @@ const usual: UploadLimits = {
   maxFields: 6,
   maxFieldBytes: 1_000,
   maxFiles: 3,
+  maxSkippedBytes: 10_000_000,
   idleMs: 10_000,
   minBytesPerSecond: 1,
 }

@@ -14,6 +14,8 @@ export interface UploadLimits extends ClientLimits {
   /** Bytes of one field's value. */
   readonly maxFieldBytes: number
   readonly maxFiles: number
+  /** Bytes of a file that are read past where its reader wants no more of them. */
+  readonly maxSkippedBytes: number
 }
 
 export interface FieldPart {
@@ -50,7 +52,7 @@ const slack = 4 * libraryBuffer
  *
  * Throws `unsupported_media_type`, `malformed_multipart`, `body_incomplete`, `too_many_parts`,
  * `invalid_field` (too long, JSON, or named like a member of Object.prototype), `upload_idle`, and
- * the reason of `limits.signal`; also out of a file's `bytes`.
+ * the reason of `limits.signal`; also out of a file's `bytes`. `file_too_large` for what is read past.
  */
 export async function* readUpload(
   request: FastifyRequest,
@@ -76,7 +78,7 @@ export async function* readUpload(
       }
       file = step.value.file
       yield filePart(step.value, order.nextDigest(), fileBytes(file, watch))
-      await readPast(file, watch)
+      await readPast(file, watch, limits.maxSkippedBytes)
     }
     await watch.during(bodyEnd(raw), slack)
     // The library takes no bytes at all for a form without parts.
@@ -177,11 +179,14 @@ async function* fileBytes(file: Readable, watch: ClientWatch): AsyncGenerator<Bu
   }
 }
 
-async function readPast(file: Readable, watch: ClientWatch): Promise<void> {
+async function readPast(file: Readable, watch: ClientWatch, most: number): Promise<void> {
   if (file.readableEnded) return
   const rest = fileBytes(file, watch)
-  let step = await rest.next()
-  while (step.done !== true) step = await rest.next()
+  let skipped = 0
+  for await (const chunk of rest) {
+    skipped += chunk.length
+    if (skipped > most) throw new StrongroomError('file_too_large')
+  }
 }
 
 /** The parts may be complete where the body is not: what ends it counts. */

@@ -9,6 +9,7 @@ export interface BodyLimits {
   readonly minBytesPerSecond: number
   readonly maxFields: number
   readonly maxBatchFiles: number
+  readonly maxFileBytes: number
 }
 
 const MAX_FIELD_BYTES = 16_384
@@ -32,6 +33,7 @@ export function uploadOf(
       maxFields: limits.maxFields,
       maxParts: limits.maxFields + maxFiles,
       maxFieldBytes: MAX_FIELD_BYTES,
+      maxSkippedBytes: limits.maxFileBytes,
       idleMs: limits.idleSeconds * 1000,
       minBytesPerSecond: limits.minBytesPerSecond,
     }),

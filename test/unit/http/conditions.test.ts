@@ -56,13 +56,13 @@ await t.test('every form of HTTP-date is read, and nothing else', (t) => {
   for (const early of ['Sunday, 06-Nov-94 08:49:37 GMT', 'Sun Nov  6 08:49:37 1994']) {
     t.equal(precondition({ 'if-unmodified-since': early }, now), 'failed', early)
   }
-  const exact = new Date('1994-11-06T08:49:37Z')
+  const exact = { ...now, lastModified: new Date('1994-11-06T08:49:37Z') }
   for (const form of [
     'Sun, 06 Nov 1994 08:49:37 GMT',
     'Sunday, 06-Nov-94 08:49:37 GMT',
     'Sun Nov  6 08:49:37 1994',
   ]) {
-    t.ok(rangeMayBeServed(form, { ...now, lastModified: exact }), form)
+    t.equal(precondition({ 'if-modified-since': form }, exact), 'not_modified', form)
   }
   for (const other of ['1', '1994', '1994-11-06', 'Sun, 06 Nov 1994 08:49:37', 'yesterday', '']) {
     t.equal(precondition({ 'if-unmodified-since': other }, now), 'proceed', other)
@@ -72,8 +72,8 @@ await t.test('every form of HTTP-date is read, and nothing else', (t) => {
 })
 
 await t.test('a range goes with the same strong validator alone', (t) => {
-  for (const may of [undefined, '"v1"', same]) t.ok(rangeMayBeServed(may, now), may ?? 'none')
-  for (const not of ['"v0"', 'W/"v1"', before, after, '*', 'v1', '', '"v1", "v0"']) {
+  for (const may of [undefined, '"v1"']) t.ok(rangeMayBeServed(may, now), may ?? 'none')
+  for (const not of ['"v0"', 'W/"v1"', before, same, after, '*', 'v1', '', '"v1", "v0"']) {
     t.notOk(rangeMayBeServed(not, now), not)
   }
   t.end()
