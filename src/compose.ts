@@ -126,7 +126,7 @@ async function wire({ config, secrets, database, log, onProblem }: Parts) {
     upload: uploadFile(uploading),
     uploadBatch: uploadBatch(uploading),
     check: checkFile(uploading),
-    list: listFiles({ db, audit, openEntry: open }),
+    list: listFiles({ db, audit, openEntry: open, log }),
     read: startReading({ db, audit, blobs, hash, running, log }),
     update: updateFile({ db }),
     addVersion: addVersion({ db, keyRing: ring, hash, limits }),

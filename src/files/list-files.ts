@@ -1,13 +1,16 @@
 import type { Actor } from '../audit/audit-events.js'
 import type { AuditLog } from '../audit/audit-log.js'
 import type { Transactions } from '../ports/transactions.js'
+import type { WorkLog } from '../ports/work-log.js'
 import { type FileSummary, summarize } from './file-summary.js'
-import { type OpenEntry, withOpened } from './open-entry.js'
-import { opening } from './own-files.js'
+import type { OpenEntry } from './open-entry.js'
+import { openListed } from './open-listed.js'
 import type { FileCursor, FileEntry, FileStores, OwnedQuery } from './ports.js'
 
 export interface FilePage {
   readonly files: FileSummary[]
+  /** Ids of those that are there and cannot be opened. */
+  readonly damaged: string[]
   readonly next: FileCursor | undefined
 }
 
@@ -17,27 +20,28 @@ interface Dependencies {
   readonly db: Transactions<Pick<FileStores, 'files'>>
   readonly audit: AuditLog
   readonly openEntry: OpenEntry
+  readonly log: Pick<WorkLog, 'error'>
 }
 
 /** The caller's own files, newest first. */
-export function listFiles({ db, audit, openEntry }: Dependencies): ListFiles {
+export function listFiles(use: Dependencies): ListFiles {
+  const { db, audit } = use
   return async (actor, query) => {
     const found = await db.stores.files.ownedEntries(actor.userId, {
       ...query,
       limit: query.limit + 1,
     })
     const { page, next } = cutPage(found, query.limit)
-    const files: FileSummary[] = []
-    for (const entry of page) {
+    const held = page.flatMap((entry) => {
       const [grant] = entry.held
-      if (grant === undefined) continue
-      const opened = await opening(audit, actor, { entry, action: 'file.list' }, () =>
-        openEntry(entry, grant),
-      )
-      files.push(await withOpened(opened, ({ metadata }) => summarize(entry.file, metadata)))
-    }
-    await audit.note(actor, { action: 'file.list', outcome: 'success' })
-    return { files, next }
+      return grant === undefined ? [] : [{ entry, grant }]
+    })
+    const action = 'file.list'
+    const { listed, damaged } = await openListed(use, actor, action, held, ({ entry, metadata }) =>
+      summarize(entry.file, metadata),
+    )
+    await audit.note(actor, { action, outcome: 'success' })
+    return { files: listed, damaged, next }
   }
 }
 

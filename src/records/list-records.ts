@@ -1,16 +1,19 @@
 import type { Actor } from '../audit/audit-events.js'
 import type { AuditLog } from '../audit/audit-log.js'
-import { type OpenEntry, withOpened } from '../files/open-entry.js'
-import { opening } from '../files/own-files.js'
+import type { OpenEntry } from '../files/open-entry.js'
+import { openListed } from '../files/open-listed.js'
 import type { FileCursor, FileEntry, GrantedQuery, HeldGrant } from '../files/ports.js'
 import { decideWithAssignment, mayOnRecord } from '../people/policy.js'
 import type { Transactions } from '../ports/transactions.js'
+import type { WorkLog } from '../ports/work-log.js'
 import type { Assignments, RecordStores } from './ports.js'
 import { factsOf } from './record-access.js'
 import { type RecordSummary, summarizeRecord } from './record-summary.js'
 
 export interface RecordPage {
   readonly records: RecordSummary[]
+  /** File ids of those that are there and cannot be opened. */
+  readonly damaged: string[]
   readonly next: FileCursor | undefined
 }
 
@@ -21,6 +24,7 @@ interface Dependencies {
   readonly audit: AuditLog
   readonly assignments: Assignments
   readonly openEntry: OpenEntry
+  readonly log: Pick<WorkLog, 'error'>
 }
 
 interface Openable {
@@ -33,21 +37,17 @@ interface Openable {
  * @throws StrongroomError `assignments_unavailable` where an entry rests on one
  */
 export function listRecords(use: Dependencies): ListRecords {
-  const { audit, openEntry } = use
+  const { audit } = use
   return async (actor, query) => {
     const found = await openable(use, actor, query)
     const page = found.slice(0, query.limit)
     const action = 'record.list'
-    const records: RecordSummary[] = []
-    for (const { entry, grant } of page) {
-      const opened = await opening(audit, actor, { entry, action }, () => openEntry(entry, grant))
-      records.push(
-        await withOpened(opened, ({ metadata }) => summarizeRecord(entry.file, metadata)),
-      )
-    }
+    const { listed, damaged } = await openListed(use, actor, action, page, ({ entry, metadata }) =>
+      summarizeRecord(entry.file, metadata),
+    )
     await audit.note(actor, { action, outcome: 'success', patientId: query.patientId })
     const last = found.length > query.limit ? page.at(-1) : undefined
-    return { records, next: last === undefined ? undefined : placeOf(last.entry) }
+    return { records: listed, damaged, next: last === undefined ? undefined : placeOf(last.entry) }
   }
 }
 

@@ -67,7 +67,7 @@ async function makeService(database: Database, folder: string) {
     limits,
   })
   const read = startReading({ db, audit, blobs, hash, running, log })
-  const list = listFiles({ db, audit, openEntry: open })
+  const list = listFiles({ db, audit, openEntry: open, log })
   const add = addVersion({ db, keyRing: ring, hash, limits })
   return { db, database, folder, own, upload, read, running, list, seal, add }
 }
@@ -94,9 +94,9 @@ interface Held {
   readonly grantId: string
 }
 
-async function holds(service: Service, userId: string): Promise<Held> {
+async function holds(service: Service, userId: string, text = textOf(userId)): Promise<Held> {
   const request = { headerDigest: undefined, idempotencyKey: undefined }
-  const made = await service.upload(actor(userId), { ...request, parts: form(textOf(userId)) })
+  const made = await service.upload(actor(userId), { ...request, parts: form(text) })
   const entry = await service.db.stores.files.entry(made.file_id, userId)
   const grantId = entry?.held[0]?.grantId
   if (entry === undefined || grantId === undefined) throw new Error('nothing was stored')
@@ -291,14 +291,20 @@ async function holdsOut(t: Test, service: Service, { own, victims, attack }: Cas
   await attack({ service, victim, attacker, write })
   await asksFor(t, service, { attacker, fileId: attacker.fileId, expected: own })
   await asksFor(t, service, { attacker, fileId: victim.fileId, expected: victims })
-  const listed = await service.list(actor(attacker.userId), { limit: 50, deleted: false }).then(
-    ({ files }) => files.map(({ file_id }) => file_id),
-    (error: unknown): string[] => {
-      if (isStrongroomError(error, 'damaged')) return []
-      throw error
-    },
-  )
+  const { files } = await service.list(actor(attacker.userId), { limit: 50, deleted: false })
+  const listed = files.map(({ file_id }) => file_id)
   t.notOk(listed.includes(victim.fileId), 'it is not listed')
+}
+
+async function hidesNoOther(t: Test, service: Service): Promise<void> {
+  const who = actor(`reader-${randomUUID()}`)
+  const whole = await holds(service, who.userId)
+  const { fileId } = await holds(service, who.userId, textOf('another'))
+  await sql(service.database, "update file_versions set metadata = '' where file_id = $1", fileId)
+  const { files, damaged } = await service.list(who, { limit: 50, deleted: false })
+  t.same([files.map(({ file_id }) => file_id), damaged], [[whole.fileId], [fileId]])
+  const facts = { fileId, outcome: 'failed', reason: 'damaged' }
+  t.ok(await isRecorded(service, who, facts), 'it is on record')
 }
 
 /** Only the attacker's own words ever come, and every refusal is on record. */
@@ -347,5 +353,6 @@ for (const engine of engines) {
     const service = await makeService(database, folder)
     t.teardown(() => service.running.close())
     for (const one of cases) await t.test(one.what, (t) => holdsOut(t, service, one))
+    await t.test('one damaged file hides no other', (t) => hidesNoOther(t, service))
   })
 }

@@ -17,6 +17,16 @@ export const pagingProperties = {
   ),
 }
 
+/** What stands in a page of files beside the files. */
+export const pageEndProperties = {
+  damaged: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'Ids of files that are there and cannot be opened. Absent where all is well.',
+    }),
+  ),
+  next_cursor: Type.Union([Type.String(), Type.Null()]),
+}
+
 export interface Cursor {
   readonly at: Date
   readonly id: string
@@ -67,4 +77,10 @@ function isTime(value: unknown): value is number {
 
 function isUuid(value: unknown): value is string {
   return typeof value === 'string' && isFileId(value)
+}
+
+/** The values of `pageEndProperties`. */
+export function pageEnd(page: { readonly damaged: string[]; readonly next: Cursor | undefined }) {
+  const { damaged, next } = page
+  return { ...(damaged.length > 0 ? { damaged } : {}), next_cursor: encodeCursor(next) }
 }

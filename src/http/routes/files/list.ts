@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import type { ListFiles } from '../../../files/list-files.js'
 import type { App } from '../../app-type.js'
 import { fileEntry } from '../../schemas/file-schemas.js'
-import { encodeCursor, pagingOf, pagingProperties } from '../../schemas/paging.js'
+import { pageEnd, pageEndProperties, pagingOf, pagingProperties } from '../../schemas/paging.js'
 
 /** GET /api/files/user */
 export function listRoute(app: App, use: { list: ListFiles }): void {
@@ -23,15 +23,15 @@ export function listRoute(app: App, use: { list: ListFiles }): void {
         response: {
           200: Type.Object({
             files: Type.Array(fileEntry),
-            next_cursor: Type.Union([Type.String(), Type.Null()]),
+            ...pageEndProperties,
           }),
         },
       },
     },
     async (request) => {
       const { deleted = false, ...paging } = request.query
-      const { files, next } = await use.list(request.actor, { ...pagingOf(paging), deleted })
-      return { files, next_cursor: encodeCursor(next) }
+      const page = await use.list(request.actor, { ...pagingOf(paging), deleted })
+      return { files: page.files, ...pageEnd(page) }
     },
   )
 }

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import type { ListRecords } from '../../../records/list-records.js'
 import type { App } from '../../app-type.js'
-import { encodeCursor, pagingOf, pagingProperties } from '../../schemas/paging.js'
+import { pageEnd, pageEndProperties, pagingOf, pagingProperties } from '../../schemas/paging.js'
 import { recordEntry, timeField, timeOf } from '../../schemas/record-schemas.js'
 
 const id = Type.Optional(Type.String({ minLength: 1, maxLength: 128 }))
@@ -26,21 +26,21 @@ export function listRecordsRoute(app: App, use: { list: ListRecords }): void {
         response: {
           200: Type.Object({
             records: Type.Array(recordEntry),
-            next_cursor: Type.Union([Type.String(), Type.Null()]),
+            ...pageEndProperties,
           }),
         },
       },
     },
     async ({ actor, query }) => {
       const { patient_id: patientId, type: recordTypeId, from, to, ...paging } = query
-      const { records, next } = await use.list(actor, {
+      const page = await use.list(actor, {
         ...pagingOf(paging),
         patientId,
         recordTypeId,
         from: from === undefined ? undefined : timeOf('from', from),
         to: to === undefined ? undefined : timeOf('to', to),
       })
-      return { records, next_cursor: encodeCursor(next) }
+      return { records: page.records, ...pageEnd(page) }
     },
   )
 }
