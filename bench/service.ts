@@ -24,9 +24,15 @@ export interface Service {
   bytesRead(): Promise<number>
   /** Processor time so far, in seconds: of the thread with the event loop, and of all threads. */
   cpu(): Promise<{ readonly loop: number; readonly all: number }>
-  /** Delay of the event loop since it was last asked: the 99th percentile, in milliseconds. */
-  eventLoopP99(): Promise<number>
+  /** Delay of the event loop since it was last asked, in milliseconds. */
+  eventLoop(): Promise<LoopDelay>
   stop(): Promise<void>
+}
+
+export interface LoopDelay {
+  /** 99th percentile of its ticks. */
+  readonly p99: number
+  readonly longest: number
 }
 
 export interface ServiceOptions {
@@ -106,10 +112,10 @@ function measuring(child: ChildProcess) {
       loop: await cpuSeconds(`/proc/${pid}/task/${pid}/stat`),
       all: await cpuSeconds(`/proc/${pid}/stat`),
     }),
-    eventLoopP99: async () => {
+    eventLoop: async () => {
       const answer = once(child, 'message')
       child.send('event-loop')
-      return Number((await answer)[0])
+      return (await answer)[0] as LoopDelay
     },
   }
 }

@@ -34,6 +34,7 @@ import { localKeyProvider } from './keys/local-key-provider.js'
 import { userKeys } from './keys/user-keys.js'
 
 const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 /** Everything the HTTP layer and the commands call. */
 export type Services = Awaited<ReturnType<typeof compose>>
@@ -146,7 +147,12 @@ async function wire({ config, secrets, database, log, onProblem }: Parts) {
     restoreFile: files.restore,
     onProblem,
   })
-  const repeating = repeat(purgeDue({ db, purge: files.purge }), HOUR_MS, onProblem)
+  const purge = purgeDue({ db, purge: files.purge })
+  const tidyUp = async () => {
+    await purge()
+    await blobs.removeDebris(DAY_MS)
+  }
+  const repeating = repeat(tidyUp, HOUR_MS, onProblem)
   return {
     config,
     audit,

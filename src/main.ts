@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { buildApp } from './app.js'
 import { compose, type Services } from './compose.js'
@@ -10,6 +11,8 @@ import { makeLogger, serializeError } from './log.js'
 
 /** Time for closing after the transfers are over, before the process ends all the same. */
 const closingSeconds = 10
+/** Of these, time to put on record what is broken off. */
+const auditSeconds = 3
 
 async function main(): Promise<void> {
   const config = readConfig(loadEnvironment())
@@ -21,7 +24,12 @@ async function main(): Promise<void> {
   const app = await buildApp({ config, jwtSecrets: secrets.jwtSecrets, log, services })
   stopOnSignals(async () => {
     log.info({ seconds: config.shutdownSeconds }, 'stopping: transfers may finish')
-    await stop(app, services, config)
+    try {
+      await stop(app, services, config)
+    } catch (err) {
+      log.fatal({ err }, 'the stop failed')
+      process.exit(1)
+    }
     log.info('stopped')
   }, config.shutdownSeconds)
   await listen(app, config)
@@ -40,7 +48,8 @@ async function stop(
   { shutdownSeconds }: Config,
 ): Promise<void> {
   const breakOff = setTimeout(() => {
-    void services.breakOff().finally(() => {
+    // Where the audit log is away as well, uploads still have to tidy up in what is left of the time.
+    void Promise.race([services.breakOff(), pause(auditSeconds * 1_000)]).finally(() => {
       app.server.closeAllConnections()
     })
   }, shutdownSeconds * 1_000)
@@ -56,7 +65,7 @@ function stopOnSignals(stopService: () => Promise<void>, shutdownSeconds: number
     if (stopping) process.exit(1)
     stopping = true
     setTimeout(() => process.exit(1), (shutdownSeconds + closingSeconds) * 1_000).unref()
-    stopService().then(() => process.exit(0), fail)
+    void stopService().then(() => process.exit(0))
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
 }

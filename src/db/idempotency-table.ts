@@ -5,7 +5,7 @@ import { run } from './run.js'
 const claim: Query = {
   name: 'idempotency-claim',
   text: `insert into idempotency_keys as k (caller_id, route, key_hash, claim_id, lease_until)
-    values ($1, $2, $3, $4, $5)
+    values ($1, $2, $3, $4, statement_timestamp() + $5 * interval '1 millisecond')
     on conflict (caller_id, route, key_hash) do update
       set claim_id = excluded.claim_id, lease_until = excluded.lease_until, fingerprint = null,
         resource_id = null, completed_at = null
@@ -23,7 +23,8 @@ const isOwnAndOpen =
   'caller_id = $1 and route = $2 and key_hash = $3 and claim_id = $4 and completed_at is null'
 const renew: Query = {
   name: 'idempotency-renew',
-  text: `update idempotency_keys set lease_until = $5 where ${isOwnAndOpen}`,
+  text: `update idempotency_keys
+    set lease_until = statement_timestamp() + $5 * interval '1 millisecond' where ${isOwnAndOpen}`,
 }
 const complete: Query = {
   name: 'idempotency-complete',
@@ -40,15 +41,15 @@ interface Answer {
   readonly resourceId: string | null
 }
 
-/** Leases are measured by the database's clock. */
+/** Leases begin and end by the database's clock: nodes may differ. */
 export function idempotencyTable(sql: Sql): IdempotencyStore {
   return {
-    begin: async (row, leaseUntil) => {
-      const claimed = await sql.rows(claim, [...claimOf(row), leaseUntil])
+    begin: async (row, leaseMs) => {
+      const claimed = await sql.rows(claim, [...claimOf(row), leaseMs])
       if (claimed.length > 0) return { kind: 'begun' }
       return toState((await sql.rows<Answer>(find, keyOf(row)))[0])
     },
-    renew: (row, leaseUntil) => run(sql, renew, [...claimOf(row), leaseUntil]),
+    renew: (row, leaseMs) => run(sql, renew, [...claimOf(row), leaseMs]),
     complete: async (row, fingerprint, resourceId, at) => {
       const done = await sql.rows(complete, [...claimOf(row), fingerprint, resourceId, at])
       return done.length > 0

@@ -39,7 +39,8 @@ export async function openListed<T>(
       if (!isStrongroomError(error, 'damaged')) throw error
       const { fileId, version } = entry.version
       damaged.push(fileId)
-      const ids = { request_id: actor.requestId, file_id: fileId, version }
+      const { requestId, userId } = actor
+      const ids = { request_id: requestId, user_id: userId, file_id: fileId, version }
       log.error({ ...ids, reason: error.context['reason'] }, 'damaged')
     }
   }

@@ -13,7 +13,7 @@ export interface RunningReads {
   add(grantId: string, end: (why: EndReason) => Promise<void>): () => void
   /** Something to be put on record of a reading: `close` waits for it. Failures are told. */
   track(work: Promise<void>): void
-  /** Ends all of them: the service does not wait any longer. */
+  /** Ends all of them, and those that come later: the service does not wait any longer. */
   endAll(): Promise<void>
   /** Looks no more. Resolves when what became of the readings is on record. */
   close(): Promise<void>
@@ -32,6 +32,7 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
   const running = new Map<symbol, { grantId: string; end: (why: EndReason) => Promise<void> }>()
   const tracked = new Set<Promise<void>>()
   let looking = false
+  let ending = false
 
   const track = (work: Promise<void>) => {
     const told = work.catch(onProblem).finally(() => tracked.delete(told))
@@ -64,6 +65,10 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
   timer.unref()
   return {
     add: (grantId, end) => {
+      if (ending) {
+        track(end('shutting_down'))
+        return () => undefined
+      }
       const token = Symbol('reading')
       running.set(token, { grantId, end })
       return () => {
@@ -72,6 +77,7 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
     },
     track,
     endAll: async () => {
+      ending = true
       endThose(() => true, 'shutting_down')
       await settled()
     },

@@ -39,7 +39,7 @@ export interface SealedUpload {
   close(): void
   /**
    * Removes bytes and intent: for an upload that comes to nothing. Never rejects: what cannot be
-   * removed now is debris for the sweeper, and the reason why it came to nothing is what counts.
+   * removed now is debris, named in the log, and the reason why it came to nothing is what counts.
    */
   discard(): Promise<void>
 }
@@ -53,7 +53,7 @@ export interface IncomingLimits {
 export type SealIncoming = (
   file: IncomingFile,
   limits: IncomingLimits,
-  actor: Pick<Actor, 'requestId'>,
+  actor: Pick<Actor, 'requestId' | 'userId'>,
 ) => Promise<SealedUpload>
 
 interface Dependencies {
@@ -69,7 +69,7 @@ interface Dependencies {
  * the source throws; nothing is left then.
  */
 export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies): SealIncoming {
-  return async (file, limits, { requestId }) => {
+  return async (file, limits, { requestId, userId }) => {
     const start = performance.now()
     const declaredDigest =
       file.contentDigest === undefined ? undefined : parseDigestHeader(file.contentDigest)
@@ -78,6 +78,7 @@ export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies):
     const first = Buffer.concat(head.chunks).subarray(0, sniffLength)
     const contentType = await sniffType(first, file.contentType, limits.allowedTypes)
     const sealedId = randomUUID()
+    const ids = { request_id: requestId, user_id: userId, sealed_id: sealedId }
     // A body of one segment needs no intent: the two-way sweep covers it.
     if (!head.ended) await db.stores.files.insertIntent(sealedId, new Date())
     const key = FernetKey.generate()
@@ -87,7 +88,7 @@ export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies):
         await removal
         if (!head.ended) await db.stores.files.removeIntent(sealedId)
       } catch (err) {
-        log.error({ err }, 'not removed: left to the sweeper')
+        log.error({ ...ids, err }, 'debris left behind')
       }
     }
     let sealedLength: number
@@ -101,8 +102,7 @@ export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies):
     }
     log.info(
       {
-        request_id: requestId,
-        sealed_id: sealedId,
+        ...ids,
         bytes: sealer.size,
         sealed_bytes: sealedLength,
         ms: Math.round(performance.now() - start),

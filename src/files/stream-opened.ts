@@ -103,6 +103,7 @@ function watchReading(use: StreamDependencies, { actor, opened, blob, range, fac
     })
     const line = {
       request_id: actor.requestId,
+      user_id: actor.userId,
       file_id: file.fileId,
       version: version.version,
       sealed_id: version.sealedId,
@@ -110,7 +111,7 @@ function watchReading(use: StreamDependencies, { actor, opened, blob, range, fac
       ms: Math.round(performance.now() - start),
     }
     if (reason !== undefined) use.log.warn({ ...line, reason }, 'opening broken off')
-    else use.log.info({ ...line, complete: bytes === range.end - range.start }, 'opened')
+    else use.log.info({ ...line, whole_range: bytes === range.end - range.start }, 'opened')
   }
   return { counted, brokenOff, over }
 }

@@ -16,7 +16,8 @@ export type UploadBatch = (
 
 /**
  * Several files, each committed by itself as it comes; one bad part spoils no other. What the service
- * cannot do now (5xx) and a broken body end the batch: files before it stay.
+ * cannot do now (5xx) and a broken body end the batch: files before it stay. What comes after a part
+ * far too large is not read.
  */
 export function uploadBatch(use: UploadDependencies): UploadBatch {
   const commit = commitFile(use)
@@ -38,18 +39,28 @@ export function uploadBatch(use: UploadDependencies): UploadBatch {
     await use.slots.run(async () => {
       const results: BatchResult[] = []
       let files = 0
-      for await (const part of parts) {
-        if (part.kind === 'file') files += 1
-        try {
-          results.push({ file: await one(actor, part) })
-        } catch (error) {
-          if (!isStrongroomError(error) || !spoilsOnlyItself(error)) throw error
-          results.push({ error })
+      try {
+        for await (const part of parts) {
+          if (part.kind === 'file') files += 1
+          results.push(await resultOf(() => one(actor, part)))
         }
+      } catch (error) {
+        // The rest of a part that is on the list as too large is not read past for ever.
+        if (!isStrongroomError(error, 'file_too_large')) throw error
       }
       if (files === 0) throw new StrongroomError('file_missing')
       return results
     })
+}
+
+/** What became of one part; throws what ends the batch. */
+async function resultOf(upload: () => Promise<FileSummary>): Promise<BatchResult> {
+  try {
+    return { file: await upload() }
+  } catch (error) {
+    if (!isStrongroomError(error) || !spoilsOnlyItself(error)) throw error
+    return { error }
+  }
 }
 
 const spoiling = new Set([

@@ -44,7 +44,6 @@ interface Dependencies {
 }
 
 export function idempotency({ db, hash, leaseMs = 20_000, onProblem }: Dependencies): Idempotency {
-  const leaseEnd = () => new Date(Date.now() + leaseMs)
   const fingerprint = (content: string) => hash.of('idempotency-content', content)
   return {
     run: async ({ userId, route, key }, work) => {
@@ -60,7 +59,7 @@ export function idempotency({ db, hash, leaseMs = 20_000, onProblem }: Dependenc
         keyHash: hash.of('idempotency-key', key),
         claimId: randomUUID(),
       }
-      const state = await db.stores.idempotency.begin(row, leaseEnd())
+      const state = await db.stores.idempotency.begin(row, leaseMs)
       if (state.kind === 'in_progress') throw inProgress()
       if (state.kind === 'done') {
         return await work({
@@ -70,7 +69,7 @@ export function idempotency({ db, hash, leaseMs = 20_000, onProblem }: Dependenc
       }
       const renewing = setInterval(() => {
         // One that fails is made up for by the next, well before the lease ends.
-        db.stores.idempotency.renew(row, leaseEnd()).catch(onProblem)
+        db.stores.idempotency.renew(row, leaseMs).catch(onProblem)
       }, leaseMs / 4)
       try {
         return await work({

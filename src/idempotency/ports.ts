@@ -15,12 +15,12 @@ export type IdempotencyState =
 
 export interface IdempotencyStore {
   /**
-   * Claims the key until `leaseUntil`. A claim whose lease has passed, or an answer older than 24 h, is
+   * Claims the key for `leaseMs` milliseconds. A claim whose lease has passed, or an answer older than 24 h, is
    * taken over.
    */
-  begin(row: IdempotencyRow, leaseUntil: Date): Promise<IdempotencyState>
+  begin(row: IdempotencyRow, leaseMs: number): Promise<IdempotencyState>
   /** Prolongs a claim whose request is still at work; nothing happens to one completed or lost. */
-  renew(row: IdempotencyRow, leaseUntil: Date): Promise<void>
+  renew(row: IdempotencyRow, leaseMs: number): Promise<void>
   /**
    * Keeps what the key stands for, in the transaction of the change. False where the claim is not
    * the request's any more: then the change must not be committed.

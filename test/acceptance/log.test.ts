@@ -56,11 +56,11 @@ await t.test('a sealing and an opening, by ids', async (t) => {
   const uploaded = await anna.upload(data)
   const fileId = idOf(uploaded)
   const sealed = await lineOf('sealed', requestIdOf(uploaded.headers))
-  t.match(sealed, { level: 'info', bytes: data.length, ms: Number })
+  t.match(sealed, { level: 'info', user_id: anna.id, bytes: data.length, ms: Number })
   t.ok(Number(sealed['sealed_bytes']) > data.length)
   t.same(
     Object.keys(sealed).sort(),
-    ['bytes', 'level', 'ms', 'request_id', 'sealed_bytes', 'sealed_id'],
+    ['bytes', 'level', 'ms', 'request_id', 'sealed_bytes', 'sealed_id', 'user_id'],
     'nothing else',
   )
   const [blob = ''] = await server.blobs()
@@ -71,7 +71,7 @@ await t.test('a sealing and an opening, by ids', async (t) => {
   const opened = await lineOf('opened', requestIdOf(answer.headers))
   const { sealed_id } = sealed
   t.match(opened, { level: 'info', file_id: fileId, version: 1, sealed_id, bytes: 100 })
-  t.equal(opened['complete'], true)
+  t.match(opened, { whole_range: true, user_id: anna.id })
   const request = await lineOf('request', requestIdOf(answer.headers))
   t.match(request, { method: 'GET', route: '/api/files/:file_id', status: 206, user_id: anna.id })
 })

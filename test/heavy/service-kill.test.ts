@@ -13,7 +13,7 @@ import type { Client } from './support/service-model.js'
 
 // The whole service, killed under load and started again on the same data. The clients and their
 // book of what was acknowledged live here, outside the process that is killed.
-// KILLS=200 for a soak; SEED repeats a run; TEST_DATABASE_URL: on PostgreSQL.
+// KILLS=200 for a soak; SEED repeats what is drawn, not its timing; TEST_DATABASE_URL: on PostgreSQL.
 
 const kills = Number(process.env['KILLS'] ?? 5)
 const seed = Number(process.env['SEED'] ?? 8006)

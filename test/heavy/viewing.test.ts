@@ -61,9 +61,7 @@ t.teardown(() => {
 const settings = { CORS_ALLOWED_ORIGINS: portal.origin, FRAME_ANCESTORS: portal.origin }
 const server = await startServer(settings)
 t.teardown(async () => {
-  console.error('B', Date.now())
   await server.close()
-  console.error('B', Date.now())
 })
 const anna = personOf(server, 'anna')
 
@@ -78,9 +76,7 @@ const flags = [
 ]
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags })
 t.teardown(async () => {
-  console.error('A', Date.now())
   await browser.close()
-  console.error('A', Date.now())
 })
 
 const viewport = { width: 920, height: 720 }

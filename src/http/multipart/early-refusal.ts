@@ -5,7 +5,7 @@ import { awaitsContinue } from '../plugins/expect-continue.js'
 const drainBytes = 1024 * 1024
 const drainMs = 2_000
 /** Time for the answer to arrive where the client sends faster than it reads. */
-const parkedMs = 100
+const parkedMs = 1_000
 
 /**
  * Where a request is answered before its body has come, says `Connection: close`, sends the answer at

@@ -49,7 +49,8 @@ function waitForHandlers(app: App): void {
     }
   })
   app.addHook('onClose', async () => {
-    await Promise.allSettled(running)
+    // One that was still before its handler may have begun meanwhile.
+    while (running.size > 0) await Promise.allSettled(running)
   })
 }
 

@@ -103,9 +103,18 @@ async function repeat(
   context: { round: Round; waiting: Set<Upload>; findings: Findings },
 ): Promise<void> {
   const { round, waiting, findings } = context
-  const answer = await sendUpload(upload, round.type)
+  const mayWait = item === undefined && upload.key !== undefined
+  const answer = await sendUpload(upload, round.type).catch((error: unknown) => {
+    // Refused before its body was read, and closed before the answer was: as a client does, once more.
+    if (mayWait) return undefined
+    throw error
+  })
+  if (answer === undefined) {
+    waiting.add(upload)
+    return
+  }
   const { code, file_id: id } = answer.body
-  if (item === undefined && upload.key !== undefined && code === 'in_progress') {
+  if (mayWait && code === 'in_progress') {
     waiting.add(upload)
     return
   }
