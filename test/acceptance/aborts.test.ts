@@ -22,7 +22,7 @@ import { startServer } from './support/server.js'
 // Uploads that end before their end: nothing of them is left, on disk or in tables.
 // ACCEPTANCE_ABORTS says how many; ACCEPTANCE_SEED repeats a run.
 
-const count = Number(process.env['ACCEPTANCE_ABORTS'] ?? 20)
+const count = Number(process.env['ACCEPTANCE_ABORTS'] ?? 100)
 const seed = Number(process.env['ACCEPTANCE_SEED'] ?? 20261122)
 const random = randomOf(seed)
 
@@ -51,7 +51,7 @@ interface Kind {
 }
 
 const fileFirst = (data: Buffer) =>
-  multipart([filePart(data), ...fields({ label: 'l'.repeat(500), notes: 'n'.repeat(2000) })])
+  multipart([filePart(data), ...fields({ label: 'l'.repeat(250), notes: 'n'.repeat(2000) })])
 
 const kinds: readonly Kind[] = [
   { what: 'a file', path: uploadPath, method: 'POST', who: anna, form: fileFirst },
