@@ -18,10 +18,13 @@ const tail = Buffer.from(`\r\n--${boundary}--\r\n`)
 const block = randomBytes(1024 * 1024)
 const agent = new Agent({ keepAlive: true, maxSockets: 64 })
 
-/** A DICOM file's start (PS3.10: 128 bytes, then DICM), unlike any other: no two uploads are alike. */
+/**
+ * A DICOM file's start (PS3.10: a preamble of 128 bytes, then DICM), unlike any other: no two uploads
+ * are alike. The preamble is empty, as random bytes there are now and then another type's.
+ */
 function start(length: number): Buffer {
   const bytes = Buffer.from(randomBytes(Math.min(length, 4096)))
-  bytes.write('DICM', 128, 'latin1')
+  bytes.fill(0, 0, 128).write('DICM', 128, 'latin1')
   return bytes
 }
 
@@ -128,6 +131,19 @@ export async function drain(
     throw new Error(`A download was answered ${head.slice(0, 30)}`)
   }
   return performance.now() - began
+}
+
+/** Deletes a file: for good, where the service keeps nothing deleted (`DELETE_RETENTION_DAYS=0`). */
+export async function remove({ origin, token }: Target, fileId: string): Promise<void> {
+  const call = request({
+    ...origin,
+    agent,
+    method: 'DELETE',
+    path: `/api/files/${fileId}`,
+    headers: { authorization: `Bearer ${token}` },
+  }).end()
+  const { status } = await answerTo(call)
+  if (status !== 200) throw new Error(`A deletion was answered ${status}`)
 }
 
 /** The same request without its body: what reading costs beside the bytes. */

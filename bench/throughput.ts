@@ -1,4 +1,4 @@
-import { closeConnections, drain, type Target, upload } from './client.js'
+import { closeConnections, drain, remove, type Target, upload } from './client.js'
 import { openingRate, sealingRate } from './in-process.js'
 import { type Limits, limitsOf, nodePrimitives, opensslPrimitives } from './limits.js'
 import type { Report } from './report.js'
@@ -21,7 +21,9 @@ interface Round {
  * measured within seconds, so that a busy neighbour slows its parts alike.
  */
 export async function measureThroughput(report: Report, rounds: number): Promise<void> {
-  const service = await startService()
+  // Each round's file is gone before the next: a virtual machine's memory costs more when the page
+  // cache grows into it for the first time, and the bench would measure its host.
+  const service = await startService({ settings: { DELETE_RETENTION_DAYS: '0' } })
   const target = { origin: service.origin, token: service.tokenOf('bench') }
   const measured: Round[] = []
   try {
@@ -39,6 +41,7 @@ async function round(target: Target): Promise<Round> {
   const id = await upload(target, fileLength)
   const up = (fileLength * 1000) / (performance.now() - began)
   const downMs = await drain(target, id, fileLength)
+  await remove(target, id)
   const openssl = opensslPrimitives()
   return {
     node: limitsOf(nodePrimitives()),

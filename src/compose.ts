@@ -32,6 +32,8 @@ import { indexHash } from './keys/index-hash.js'
 import { keyRing } from './keys/key-ring.js'
 import { localKeyProvider } from './keys/local-key-provider.js'
 import { userKeys } from './keys/user-keys.js'
+import { inContext } from './log-context.js'
+import type { WorkLog } from './ports/work-log.js'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -46,8 +48,9 @@ export type Services = Awaited<ReturnType<typeof compose>>
 export async function compose(
   config: Config,
   secrets: { readonly masterKeys: readonly string[] },
-  log: Logger,
+  logger: Logger,
 ) {
+  const log = inContext(logger)
   const onProblem = (err: unknown) => {
     log.error({ err }, 'failed')
   }
@@ -82,7 +85,7 @@ interface Parts {
   readonly config: Config
   readonly secrets: { readonly masterKeys: readonly string[] }
   readonly database: Database
-  readonly log: Logger
+  readonly log: WorkLog
   readonly onProblem: (error: unknown) => void
 }
 

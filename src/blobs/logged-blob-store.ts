@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { WorkLog } from '../ports/work-log.js'
 import type { BlobStore, SealedBlob } from './blob-store.js'
@@ -8,27 +9,41 @@ export function loggedBlobStore(store: BlobStore, log: Pick<WorkLog, 'error'>): 
     if (!isStrongroomError(error, 'storage_unavailable')) return
     log.error({ operation, sealed_id: id, errno: error.context['errno'] }, 'storage error')
   }
-  const told = async <T>(operation: string, id: string | undefined, work: Promise<T>) => {
+  const told = async <T>(
+    operation: string,
+    id: string | undefined,
+    work: Promise<T>,
+    teller = tell,
+  ) => {
     try {
       return await work
     } catch (error) {
-      tell(operation, id, error)
+      teller(operation, id, error)
       throw error
     }
   }
-  async function* toldEach<T>(operation: string, id: string | undefined, source: AsyncIterable<T>) {
+  async function* toldEach<T>(
+    operation: string,
+    id: string | undefined,
+    source: AsyncIterable<T>,
+    teller = tell,
+  ) {
     try {
       yield* source
     } catch (error) {
-      tell(operation, id, error)
+      teller(operation, id, error)
       throw error
     }
   }
-  const toldBlob = (id: string, blob: SealedBlob): SealedBlob => ({
-    length: blob.length,
-    read: (start, end) => toldEach('read', id, blob.read(start, end)),
-    close: () => told('close', id, blob.close()),
-  })
+  // Whoever opened a blob is on the line, also where its bytes are read on another's turn.
+  const toldBlob = (id: string, blob: SealedBlob): SealedBlob => {
+    const tellOpener = AsyncResource.bind(tell)
+    return {
+      length: blob.length,
+      read: (start, end) => toldEach('read', id, blob.read(start, end), tellOpener),
+      close: () => told('close', id, blob.close(), tellOpener),
+    }
+  }
   return {
     put: (id, bytes, options) => told('put', id, store.put(id, bytes, options)),
     open: async (id) => toldBlob(id, await told('open', id, store.open(id))),

@@ -39,9 +39,7 @@ export async function openListed<T>(
       if (!isStrongroomError(error, 'damaged')) throw error
       const { fileId, version } = entry.version
       damaged.push(fileId)
-      const { requestId, userId } = actor
-      const ids = { request_id: requestId, user_id: userId, file_id: fileId, version }
-      log.error({ ...ids, reason: error.context['reason'] }, 'damaged')
+      log.error({ file_id: fileId, version, reason: error.context['reason'] }, 'damaged')
     }
   }
   return { listed, damaged }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { Actor } from '../audit/audit-events.js'
 import type { BlobStore } from '../blobs/blob-store.js'
 import { FernetKey } from '../crypto/fernet-key.js'
 import { sealStream } from '../crypto/seal-stream.js'
@@ -50,11 +49,7 @@ export interface IncomingLimits {
   readonly allowedTypes: readonly string[]
 }
 
-export type SealIncoming = (
-  file: IncomingFile,
-  limits: IncomingLimits,
-  actor: Pick<Actor, 'requestId' | 'userId'>,
-) => Promise<SealedUpload>
+export type SealIncoming = (file: IncomingFile, limits: IncomingLimits) => Promise<SealedUpload>
 
 interface Dependencies {
   readonly blobs: Pick<BlobStore, 'put' | 'remove'>
@@ -69,7 +64,7 @@ interface Dependencies {
  * the source throws; nothing is left then.
  */
 export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies): SealIncoming {
-  return async (file, limits, { requestId, userId }) => {
+  return async (file, limits) => {
     const start = performance.now()
     const declaredDigest =
       file.contentDigest === undefined ? undefined : parseDigestHeader(file.contentDigest)
@@ -78,7 +73,6 @@ export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies):
     const first = Buffer.concat(head.chunks).subarray(0, sniffLength)
     const contentType = await sniffType(first, file.contentType, limits.allowedTypes)
     const sealedId = randomUUID()
-    const ids = { request_id: requestId, user_id: userId, sealed_id: sealedId }
     // A body of one segment needs no intent: the two-way sweep covers it.
     if (!head.ended) await db.stores.files.insertIntent(sealedId, new Date())
     const key = FernetKey.generate()
@@ -88,7 +82,7 @@ export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies):
         await removal
         if (!head.ended) await db.stores.files.removeIntent(sealedId)
       } catch (err) {
-        log.error({ ...ids, err }, 'debris left behind')
+        log.error({ sealed_id: sealedId, err }, 'debris left behind')
       }
     }
     let sealedLength: number
@@ -102,7 +96,7 @@ export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies):
     }
     log.info(
       {
-        ...ids,
+        sealed_id: sealedId,
         bytes: sealer.size,
         sealed_bytes: sealedLength,
         ms: Math.round(performance.now() - start),

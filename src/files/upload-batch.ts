@@ -25,7 +25,7 @@ export function uploadBatch(use: UploadDependencies): UploadBatch {
     if (part.kind === 'field' || part.name !== 'file') {
       throw new StrongroomError('unknown_field', { detail: 'Parts are called file.' })
     }
-    const sealed = await use.seal(part, use.limits, actor)
+    const sealed = await use.seal(part, use.limits)
     if (sealed.declaredDigest !== undefined) {
       const { declaredDigest, sha256 } = sealed
       await checking(sealed, () => {

@@ -66,7 +66,7 @@ export function uploadFile(use: UploadDependencies): UploadFile {
             const form = await receiveForm(parts, {
               known,
               headerDigest,
-              seal: (file) => seal(file, limits, actor),
+              seal: (file) => seal(file, limits),
             })
             const description = {
               label: textOf(form.fields, 'label'),

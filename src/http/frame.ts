@@ -11,6 +11,7 @@ import { answerClientError, registerClientErrors } from './plugins/client-errors
 import { registerClosing } from './plugins/closing.js'
 import { registerCommonHeaders, setCommonHeaders } from './plugins/common-headers.js'
 import { registerExpectContinue } from './plugins/expect-continue.js'
+import { registerLogContext } from './plugins/log-context.js'
 import { registerMultipart } from './plugins/multipart.js'
 import { registerProblems, sendProblem } from './plugins/problem.js'
 import { requestId } from './plugins/request-id.js'
@@ -66,6 +67,7 @@ export function createFrame({ log, trustProxy, legacyStatus }: FrameOptions): Ap
 
   // JSON is the only text that is parsed here: anything else is 415.
   app.removeContentTypeParser('text/plain')
+  registerLogContext(app)
   registerRequestLog(app)
   registerClientErrors(app)
   registerCommonHeaders(app)

@@ -39,7 +39,7 @@ export function replaceContent(use: Dependencies): ReplaceContent {
       const { fields, sealed } = await receiveForm(parts, {
         known: ['label', 'notes', 'sha256'],
         headerDigest,
-        seal: (file) => use.seal(file, limits, actor),
+        seal: (file) => use.seal(file, limits),
       })
       const opened = await openOrDiscard(sealed, () =>
         use.access.open(actor, fileId, 'replace_content', options),

@@ -75,8 +75,7 @@ export function uploadRecord(use: RecordUploadDependencies): UploadRecord {
             const { fields, sealed } = await receiveForm(parts, {
               known,
               headerDigest,
-              seal: async (file, before) =>
-                await use.seal(file, await rules.before(actor, before), actor),
+              seal: async (file, before) => await use.seal(file, await rules.before(actor, before)),
             })
             return await committing(sealed, async () => {
               const wish = await rules.after(actor, fields, sealed)

@@ -78,16 +78,30 @@ await t.test('a sealing and an opening, by ids', async (t) => {
 
 await t.test('a question to the portal', async (t) => {
   const record = { patient_id: anna.id, medical_record_type_id: await recordType(admin) }
-  hasStatus(t, await doctor.uploadRecord(pdf('asked'), record), 201)
-  t.match(await lineOf('outbound call'), { target: 'assignments', status: 200, ms: Number })
+  const uploaded = await doctor.uploadRecord(pdf('asked'), record)
+  hasStatus(t, uploaded, 201)
+  t.match(await lineOf('outbound call'), {
+    target: 'assignments',
+    status: 200,
+    ms: Number,
+    request_id: requestIdOf(uploaded.headers),
+    user_id: doctor.id,
+  })
 })
 
 await t.test('a disk that does not do its work', async (t) => {
   const incoming = join(server.filesDir, 'incoming')
   await rm(incoming, { recursive: true })
   await writeFile(incoming, '')
-  isProblem(t, await anna.upload(pdf('no place')), 503, 'storage_unavailable')
-  t.match(await lineOf('storage error'), { level: 'error', operation: 'put', errno: 'ENOTDIR' })
+  const refused = await anna.upload(pdf('no place'))
+  isProblem(t, refused, 503, 'storage_unavailable')
+  t.match(await lineOf('storage error'), {
+    level: 'error',
+    operation: 'put',
+    errno: 'ENOTDIR',
+    request_id: requestIdOf(refused.headers),
+    user_id: anna.id,
+  })
   await rm(incoming)
   await mkdir(incoming, { mode: 0o700 })
   hasStatus(t, await anna.upload(pdf('a place again')), 201)

@@ -251,7 +251,7 @@ const cases: readonly Case[] = [
     attack: async ({ service, attacker, write }) => {
       const who = actor(attacker.userId)
       const opened = await service.own.open(who, attacker.fileId, { action: 'file.version_add' })
-      const sealed = await service.seal(fileOf(textOf('next')), limits, who)
+      const sealed = await service.seal(fileOf(textOf('next')), limits)
       await service.add(who, opened, { sealed })
       opened.close()
       await write(

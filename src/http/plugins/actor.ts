@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Actor } from '../../audit/audit-events.js'
+import { asUser } from '../../log-context.js'
 import type { App } from '../app-type.js'
 import { clientAddress } from '../client-address.js'
 
@@ -30,6 +31,7 @@ export function actorOf(request: FastifyRequest): Actor | undefined {
 /** Whom the request comes from, from now on. */
 export function setActor(request: FastifyRequest, who: Pick<Actor, 'userId' | 'roles'>): void {
   actors.set(request, { ...callerOf(request), ...who })
+  asUser(who.userId)
 }
 
 const maxUserAgent = 256

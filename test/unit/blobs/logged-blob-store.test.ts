@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { BlobStore } from '../../../src/blobs/blob-store.js'
+import type { BlobStore, SealedBlob } from '../../../src/blobs/blob-store.js'
 import { localDiskBlobStore } from '../../../src/blobs/local-disk-blob-store.js'
 import { loggedBlobStore } from '../../../src/blobs/logged-blob-store.js'
+import { asRequest, asUser, inContext } from '../../../src/log-context.js'
 import { blobStoreContract, pieces } from '../../helpers/blob-store-contract.js'
 
 async function loggedStore(t: Test) {
@@ -59,4 +60,26 @@ void t.test('what is no fault of the disk is none', async (t) => {
   }
   await t.rejects(store.put(randomUUID(), failing()), /went away/)
   t.same(lines, [])
+})
+
+void t.test('a line names the request that opened the blob, whoever reads it', async (t) => {
+  const lines: object[] = []
+  const write = (facts: object) => {
+    lines.push(facts)
+  }
+  const log = inContext({ info: write, warn: write, error: write })
+  const folder = join(t.testdir(), 'files')
+  const store = loggedBlobStore(await localDiskBlobStore({ folder }), log)
+  const id = randomUUID()
+  await put(store, id)
+  const opened = await new Promise<SealedBlob>((resolve, reject) => {
+    asRequest('request-1', () => {
+      asUser('anna')
+      store.open(id).then(resolve, reject)
+    })
+  })
+  await opened.close()
+  const piece = opened.read(0, 100)[Symbol.asyncIterator]().next()
+  await t.rejects(piece, { code: 'storage_unavailable' }, 'its descriptor is gone')
+  t.match(lines, [{ operation: 'read', sealed_id: id, request_id: 'request-1', user_id: 'anna' }])
 })

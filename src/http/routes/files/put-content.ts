@@ -40,7 +40,7 @@ export function putContentRoute(app: App, use: Use): void {
           const { fields, sealed } = await receiveForm(parts, {
             known: Object.keys(describingFields),
             headerDigest,
-            seal: (file) => use.seal(file, use.limits, actor),
+            seal: (file) => use.seal(file, use.limits),
           })
           const description = { label: textOf(fields, 'label'), notes: textOf(fields, 'notes') }
           return await use.addVersion(actor, opened, { sealed, ...description })
