@@ -23,7 +23,8 @@ export interface AppOptions {
 /** The HTTP service, ready to listen: plugins and route scopes in the order in which they apply. */
 export async function buildApp({ config, jwtSecrets, log, services }: AppOptions): Promise<App> {
   const { trustProxy, legacyStatus, corsAllowedOrigins, metricsToken } = config.http
-  const app = createFrame({ log, trustProxy, legacyStatus })
+  const bodyTimeLimitMs = config.uploads.idleSeconds * 1_000
+  const app = createFrame({ log, trustProxy, legacyStatus, bodyTimeLimitMs })
   registerCors(app, corsAllowedOrigins)
   const refuseOtherMethods = registerMethodNotAllowed(app)
   registerOpenapi(app)

@@ -7,6 +7,7 @@ import fastify, {
 } from 'fastify'
 import type { App } from './app-type.js'
 import { registerEarlyRefusal } from './multipart/early-refusal.js'
+import { registerBodyTimeLimit } from './plugins/body-time-limit.js'
 import { answerClientError, registerClientErrors } from './plugins/client-errors.js'
 import { registerClosing } from './plugins/closing.js'
 import { registerCommonHeaders, setCommonHeaders } from './plugins/common-headers.js'
@@ -22,6 +23,8 @@ export interface FrameOptions {
   /** Hops or addresses of the proxies whose `X-Forwarded-*` headers are believed. */
   readonly trustProxy: false | number | readonly string[]
   readonly legacyStatus: boolean
+  /** Milliseconds until a body that is parsed has to be there. */
+  readonly bodyTimeLimitMs: number
 }
 
 /** Bytes of a body that is parsed; uploads are streams and have limits of their own. */
@@ -36,7 +39,8 @@ function believed(trustProxy: FrameOptions['trustProxy']) {
 }
 
 /** A server with everything that holds for each request, whatever its route. */
-export function createFrame({ log, trustProxy, legacyStatus }: FrameOptions): App {
+export function createFrame(options: FrameOptions): App {
+  const { log, trustProxy, legacyStatus, bodyTimeLimitMs } = options
   const app: App = fastify({
     loggerInstance: log,
     logController: new LogController({
@@ -72,6 +76,7 @@ export function createFrame({ log, trustProxy, legacyStatus }: FrameOptions): Ap
   registerClientErrors(app)
   registerCommonHeaders(app)
   registerExpectContinue(app)
+  registerBodyTimeLimit(app, bodyTimeLimitMs)
   registerEarlyRefusal(app)
   registerClosing(app)
   registerProblems(app, { legacyStatus })

@@ -134,6 +134,46 @@ await t.test('a client that stops sending is answered 408', async (t) => {
   t.equal((await server.blobs()).length, before, 'nothing is left of it')
 })
 
+await t.test('a body of JSON that does not come is answered 408', async (t) => {
+  const anna = someone()
+  const connection = await openRaw(server.address)
+  const headers = { 'content-type': 'application/json', 'content-length': '90' }
+  await connection.write(
+    requestHead('POST', '/api/files/check', { authorization: `Bearer ${anna.token}`, ...headers }),
+  )
+  await connection.write('{"sha256": "')
+  const answer = await connection.answer(8000)
+  isProblem(t, answer, 408, 'request_timeout')
+  t.equal(answer.headers['connection'], 'close')
+  await connection.closed(5000)
+})
+
+await t.test('a body of JSON that is refused unread stops nothing', async (t) => {
+  const anna = someone()
+  const connection = await openRaw(server.address)
+  const headers = { 'content-type': 'application/json', 'content-length': '900000' }
+  await connection.write(
+    requestHead('POST', '/api/files/check', { authorization: `Bearer ${anna.token}`, ...headers }),
+  )
+  isProblem(t, await connection.answer(8000), 413)
+  await connection.closed(5000)
+  await wait(1500)
+  hasStatus(t, await anna.get('/api/files/user'), 200, 'past the limit for its body')
+})
+
+await t.test('a body of JSON that is cut off harms nothing', async (t) => {
+  const anna = someone()
+  const connection = await openRaw(server.address)
+  const headers = { 'content-type': 'application/json', 'content-length': '90' }
+  await connection.write(
+    requestHead('POST', '/api/files/check', { authorization: `Bearer ${anna.token}`, ...headers }),
+  )
+  await connection.write('{"sha256": "')
+  connection.destroy()
+  await eventually('the line of the request', () => server.logs().includes('/api/files/check'))
+  hasStatus(t, await anna.get('/api/files/user'), 200)
+})
+
 await t.test('a client that dribbles is answered 408', async (t) => {
   const anna = someone()
   const form = multipart([filePart(pdf('dribble', 600_000))])

@@ -50,7 +50,7 @@ async function serve(t: Test, options: Options = {}) {
     },
   }
   const { trustProxy = false, legacyStatus = false } = options
-  const app = createFrame({ log, trustProxy, legacyStatus })
+  const app = createFrame({ log, trustProxy, legacyStatus, bodyTimeLimitMs: 30_000 })
   registerCors(app, options.origins ?? [])
   const refuseOtherMethods = registerMethodNotAllowed(app)
   registerOpenapi(app)

@@ -33,7 +33,8 @@ export function awaitsContinue(request: FastifyRequest): boolean {
   return waiting.has(request.raw)
 }
 
-function isParsedForUs(request: FastifyRequest): boolean {
+/** Whether the request has a body that Fastify reads and parses. */
+export function isParsedForUs(request: FastifyRequest): boolean {
   return /^application\/(?:json|x-www-form-urlencoded)\b/i.test(
     request.headers['content-type'] ?? '',
   )
