@@ -13,7 +13,7 @@ import { sniffLength, sniffType } from './sniff-type.js'
 /** A file as it comes in: not trusted, to be read once. */
 export interface IncomingFile {
   readonly filename: string | undefined
-  /** Declared type, in lower case without parameters. */
+  /** Declared type, in lower case without parameters; empty: none. */
   readonly contentType: string
   /** The part's `Content-Digest`. */
   readonly contentDigest: string | undefined

@@ -39,7 +39,6 @@ export async function sniffType(
   const wanted = sameThing[declared] ?? declared
   const found = await contentType(head, wanted)
   if (!allowed.includes(found)) throw new StrongroomError('type_not_allowed')
-  // A form's default for a part that declares nothing is text/plain (RFC 7578, 4.4).
   if (!anything.has(wanted) && wanted !== found) throw new StrongroomError('type_mismatch')
   return found
 }

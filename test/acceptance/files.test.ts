@@ -141,6 +141,14 @@ await t.test('the same bytes again are a duplicate, for their owner only', async
   hasStatus(t, await anna.upload(data), 201, 'once the first is deleted, the same')
 })
 
+await t.test('a part without Content-Type contradicts nothing', async (t) => {
+  const anna = someone()
+  const undeclared = { name: 'file', filename: 'scan', data: pdf('undeclared') }
+  const answer = await anna.form(uploadPath, [undeclared])
+  hasStatus(t, answer, 201)
+  t.equal(answer.body.content_type, 'application/pdf')
+})
+
 await t.test('what a file is shows in its bytes, not in its name', async (t) => {
   const anna = someone()
   const program = Buffer.concat([Buffer.from('MZ'), Buffer.alloc(62), Buffer.from([128, 0, 0, 0])])

@@ -3,11 +3,18 @@ import { StrongroomError } from '../../errors/strongroom-error.js'
 /** Bytes of one part's header block. */
 export const maxHeaderBlock = 16 * 1024
 
+/** What the library does not tell of a part's headers. */
+export interface PartHeaders {
+  readonly contentDigest: string | undefined
+  /** The library makes `text/plain` of none, as RFC 7578, 4.4 has it of fields. */
+  readonly declaresType: boolean
+}
+
 export interface PartHeaderTap {
   /** Looks at the next chunk of the body. Throws `malformed_multipart`. */
   feed(chunk: Buffer): void
-  /** The `Content-Digest` header of the nth part, counted from 0, if it has been seen. */
-  contentDigest(part: number): string | undefined
+  /** Of the nth part, counted from 0, if its headers have been seen. */
+  headers(part: number): PartHeaders | undefined
   /** Looks no further: bodies that follow cost nothing. */
   stop(): void
 }
@@ -19,7 +26,7 @@ export interface PartHeaderTap {
  */
 export function partHeaderTap(boundary: string): PartHeaderTap {
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
-  const digests: (string | undefined)[] = []
+  const seen: PartHeaders[] = []
   // The first delimiter may stand at the very start: as if a line had ended before.
   let pending = Buffer.from('\r\n')
   let place: 'body' | 'header' | 'done' = 'body'
@@ -54,7 +61,7 @@ export function partHeaderTap(boundary: string): PartHeaderTap {
       return -1
     }
     if (data.subarray(position, end).includes(delimiter)) throw malformed()
-    digests.push(digestIn(data.toString('latin1', position, end)))
+    seen.push(headersIn(data.toString('latin1', position, end)))
     place = 'body'
     afterHeader = true
     return end + 2
@@ -80,7 +87,7 @@ export function partHeaderTap(boundary: string): PartHeaderTap {
         position = place === 'body' ? passBody(data, position) : passHeader(data, position)
       }
     },
-    contentDigest: (part) => digests[part],
+    headers: (part) => seen[part],
     stop() {
       place = 'done'
     },
@@ -89,8 +96,8 @@ export function partHeaderTap(boundary: string): PartHeaderTap {
 
 const headerLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)$/
 
-/** The block's `Content-Digest`; throws where the block is not one plain `form-data` part's. */
-function digestIn(block: string): string | undefined {
+/** What is asked for of a block; throws where the block is not one plain `form-data` part's. */
+function headersIn(block: string): PartHeaders {
   const [padding = '', ...lines] = block.split('\r\n')
   if (padding.trim() !== '') throw malformed()
   const headers = new Map<string, string>()
@@ -106,7 +113,10 @@ function digestIn(block: string): string | undefined {
   if (!/^form-data[ \t]*;/i.test(disposition) || /\*=.*%0[ad]/i.test(disposition)) {
     throw malformed()
   }
-  return headers.get('content-digest')
+  return {
+    contentDigest: headers.get('content-digest'),
+    declaresType: headers.has('content-type'),
+  }
 }
 
 const boundaryCharacters = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/

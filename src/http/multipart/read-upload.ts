@@ -6,7 +6,13 @@ import type { FastifyRequest } from 'fastify'
 import { isStrongroomError, StrongroomError } from '../../errors/strongroom-error.js'
 import { sendContinue } from '../plugins/expect-continue.js'
 import { type ClientLimits, type ClientWatch, watchClient } from './client-watch.js'
-import { boundaryIn, maxHeaderBlock, type PartHeaderTap, partHeaderTap } from './part-header-tap.js'
+import {
+  boundaryIn,
+  maxHeaderBlock,
+  type PartHeaders,
+  type PartHeaderTap,
+  partHeaderTap,
+} from './part-header-tap.js'
 
 export interface UploadLimits extends ClientLimits {
   readonly maxParts: number
@@ -29,7 +35,7 @@ export interface FilePart {
   readonly name: string
   /** The last component of what the client said; nothing where it said nothing. Not yet cleaned. */
   readonly filename: string | undefined
-  /** As declared, in lower case and without parameters; `text/plain` where nothing is. */
+  /** As declared, in lower case and without parameters; empty where nothing is. */
   readonly contentType: string
   /** The part's `Content-Digest` header (RFC 9530), unparsed. */
   readonly contentDigest: string | undefined
@@ -77,7 +83,7 @@ export async function* readUpload(
         continue
       }
       file = step.value.file
-      yield filePart(step.value, order.nextDigest(), fileBytes(file, watch))
+      yield filePart(step.value, order.nextHeaders(), fileBytes(file, watch))
       await readPast(file, watch, limits.maxSkippedBytes)
     }
     await watch.during(bodyEnd(raw), slack)
@@ -127,18 +133,18 @@ function tapInto(raw: IncomingMessage, tap: PartHeaderTap, watch: ClientWatch): 
 function partOrder(tap: PartHeaderTap, watch: ClientWatch, maxFiles: number) {
   let met = 0
   let files = 0
-  const digests: (string | undefined)[] = []
+  const headers: (PartHeaders | undefined)[] = []
 
   function isPartAFile(name: string | undefined, contentType?: string, filename?: string): boolean {
     const part = met++
     if (name === undefined) watch.fail(new StrongroomError('malformed_multipart'))
     else if (name in Object.prototype) watch.fail(new StrongroomError('invalid_field'))
     if (contentType !== 'application/octet-stream' && filename === undefined) return false
-    digests.push(tap.contentDigest(part))
+    headers.push(tap.headers(part))
     if (++files >= maxFiles) tap.stop()
     return true
   }
-  return { isPartAFile, nextDigest: () => digests.shift() }
+  return { isPartAFile, nextHeaders: () => headers.shift() }
 }
 
 function fieldPart(part: MultipartValue): FieldPart {
@@ -149,15 +155,15 @@ function fieldPart(part: MultipartValue): FieldPart {
 
 function filePart(
   part: MultipartFile,
-  contentDigest: string | undefined,
+  headers: PartHeaders | undefined,
   bytes: AsyncIterable<Buffer>,
 ): FilePart {
   return {
     kind: 'file',
     name: part.fieldname,
     filename: filenameOf(part),
-    contentType: part.mimetype,
-    contentDigest,
+    contentType: headers?.declaresType === false ? '' : part.mimetype,
+    contentDigest: headers?.contentDigest,
     bytes,
   }
 }

@@ -20,11 +20,20 @@ const form = Buffer.from(
     .join('') + '--limit--\r\n--limit\r\nnothing after the end counts',
 )
 
+void t.test('tells where a part declares no type', (t) => {
+  const tap = partHeaderTap('limit')
+  const part = (headers: string) =>
+    `--limit\r\nContent-Disposition: form-data; name="f"${headers}\r\n\r\nbody\r\n`
+  tap.feed(Buffer.from(`${part('')}${part('\r\nCONTENT-type: text/plain')}--limit--\r\n`))
+  t.same([tap.headers(0)?.declaresType, tap.headers(1)?.declaresType], [false, true])
+  t.end()
+})
+
 function digestsOf(chunks: Buffer[]): (string | undefined)[] {
   const tap = partHeaderTap('limit')
   for (const chunk of chunks) tap.feed(chunk)
-  t.equal(tap.contentDigest(parts.length), undefined)
-  return parts.map((_, i) => tap.contentDigest(i))
+  t.equal(tap.headers(parts.length), undefined)
+  return parts.map((_, i) => tap.headers(i)?.contentDigest)
 }
 
 void t.test('finds the digests in chunks of any size', (t) => {
@@ -47,7 +56,7 @@ void t.test('looks no further when stopped', (t) => {
   const tap = partHeaderTap('limit')
   tap.stop()
   tap.feed(form)
-  t.equal(tap.contentDigest(0), undefined)
+  t.equal(tap.headers(0), undefined)
   t.end()
 })
 
