@@ -315,6 +315,7 @@ await t.test('ranges past the end are answered 416, nonsense is ignored', async 
   const answer = await owner.get(empty, { range: 'bytes=0-1' })
   isProblem(t, answer, 416, 'range_not_satisfiable')
   t.equal(answer.headers['content-range'], 'bytes */0')
+  hasBytes(t, await owner.get(empty, { range: 'bytes=-5' }), Buffer.alloc(0))
 })
 
 await t.test('If-Range: the part only of the same file', async (t) => {

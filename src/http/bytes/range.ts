@@ -19,7 +19,9 @@ export function parseRange(
   return start < size ? { start, end } : 'unsatisfiable'
 }
 
-function suffix(length: number, size: number): ByteRange | 'unsatisfiable' {
-  if (length === 0 || size === 0) return 'unsatisfiable'
+/** Of an empty file any end is the whole, which `Content-Range` has no words for. */
+function suffix(length: number, size: number): ByteRange | 'whole' | 'unsatisfiable' {
+  if (length === 0) return 'unsatisfiable'
+  if (size === 0) return 'whole'
   return { start: Math.max(size - length, 0), end: size }
 }

@@ -48,5 +48,6 @@ await t.test('what may be ignored is the whole file', (t) => {
   ]
   for (const header of ignored) t.equal(parseRange(header, size), 'whole', header)
   t.equal(parseRange(undefined, size), 'whole')
+  t.equal(parseRange('bytes=-5', 0), 'whole', 'the end of an empty file')
   t.end()
 })
