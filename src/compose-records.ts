@@ -13,6 +13,7 @@ import { deleteRecord, restoreRecord } from './records/delete-record.js'
 import { grantTeam } from './records/grant-team.js'
 import { recordGrants } from './records/grants.js'
 import { listRecords } from './records/list-records.js'
+import { noticeAssignment } from './records/notice-assignment.js'
 import { ownAssignments } from './records/own-assignments.js'
 import { readRecord } from './records/read-record.js'
 import { recordAccess } from './records/record-access.js'
@@ -34,10 +35,20 @@ interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles'> {
 
 /** The half of the composition that family B needs: records, who treats whom, and the team's job. */
 export function wireRecords(parts: Parts) {
-  const { config, db, audit, keyRing, log, onProblem, openEntry } = parts
+  const { config, db, audit, hash, keyRing, log, onProblem, openEntry } = parts
   const { url } = config.assignments
+  const grantsToTeam = config.assignments.grants === 'team'
   const portal =
-    url === undefined ? undefined : portalAssignments({ ...config.assignments, url, log })
+    url === undefined
+      ? undefined
+      : portalAssignments({
+          ...config.assignments,
+          url,
+          log,
+          onAssigned: async (clinicianId, patientId) => {
+            if (grantsToTeam) await noticeAssignment({ db, jobs, hash })(clinicianId, patientId)
+          },
+        })
   const assignments = portal ?? ownAssignments(db)
   const jobs = jobRunner({
     db,
@@ -45,14 +56,13 @@ export function wireRecords(parts: Parts) {
     onProblem,
   })
   const access = recordAccess({ db, audit, assignments, openEntry })
-  const grantsToTeam = config.assignments.grants === 'team'
   jobs.start()
   const use = { ...parts, assignments, jobs, access, grantsToTeam }
   return {
     services: {
       access,
       upload: uploadRecord(use),
-      list: listRecords(use),
+      list: listRecords({ ...use, portal: grantsToTeam ? portal : undefined }),
       readRecord: readRecord(use),
       replaceContent: replaceContent(use),
       delete: deleteRecord(use),

@@ -4,7 +4,8 @@ import { run } from './run.js'
 
 const insert: Query = {
   name: 'jobs-insert',
-  text: 'insert into jobs (job_id, kind, payload, run_after) values ($1, $2, $3, $4)',
+  text: `insert into jobs (job_id, kind, payload, run_after) values ($1, $2, $3, $4)
+    on conflict (job_id) do nothing`,
 }
 const claim: Query = {
   name: 'jobs-claim',

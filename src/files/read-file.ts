@@ -10,7 +10,13 @@ import type { FileMetadata } from './file-metadata.js'
 import type { OpenedEntry } from './open-entry.js'
 import { opening } from './own-files.js'
 import type { FileStores } from './ports.js'
-import { type ByteRange, type StreamDependencies, streamOpened } from './stream-opened.js'
+import {
+  type ByteRange,
+  type ReadingAnswer,
+  type StillHolds,
+  type StreamDependencies,
+  streamOpened,
+} from './stream-opened.js'
 
 /** A file opened for one request: what the answer needs to know, then the bytes. */
 export interface Reading {
@@ -24,23 +30,23 @@ export interface Reading {
    * The bytes, after grant and audit event were checked and committed together. The stream fails when
    * the sealed file is damaged, or the right to read it ends, and that is on record.
    */
-  bytes(range: ByteRange, kind: 'view' | 'download'): Promise<Readable>
+  bytes(range: ByteRange, kind: 'view' | 'download', answer: ReadingAnswer): Promise<Readable>
   /** Overwrites the key where no bytes were asked for; else the stream's end does. */
   close(): void
 }
 
-export type StartReading = (actor: Actor, opened: OpenedEntry) => Reading
+export type StartReading = (actor: Actor, opened: OpenedEntry, stillHolds?: StillHolds) => Reading
 
 interface Dependencies extends StreamDependencies {
   readonly db: Transactions<FileStores>
   readonly blobs: Pick<BlobStore, 'open'>
-  readonly hash: Pick<IndexHash, 'of'>
+  readonly hash: Pick<IndexHash, 'of' | 'uuid'>
 }
 
 const READ_SESSION_MS = 900_000
 
 export function startReading(use: Dependencies): StartReading {
-  return (actor, opened) => {
+  return (actor, opened, stillHolds) => {
     const { entry, grant, metadata } = opened
     const { file, version } = entry
     const facts = (action: AuditAction): AuditFacts => ({
@@ -59,7 +65,7 @@ export function startReading(use: Dependencies): StartReading {
       note: async (kind) => {
         await use.audit.note(actor, facts(actionOf(file.kind, kind)))
       },
-      bytes: async (range, kind) => {
+      bytes: async (range, kind, answer) => {
         const action = actionOf(file.kind, kind)
         const blob = await opening(use.audit, actor, { entry, action }, () => openBlob(use, opened))
         try {
@@ -73,7 +79,10 @@ export function startReading(use: Dependencies): StartReading {
           throw error
         }
         streaming = true
-        return await streamOpened(use, { actor, opened, blob, range, facts: facts(action) })
+        return await streamOpened(use, {
+          ...{ actor, opened, blob, range, answer, stillHolds },
+          facts: facts(action),
+        })
       },
       close: () => {
         if (!streaming) opened.close()
@@ -103,14 +112,10 @@ async function permit(
   })
 }
 
-/** One reading: person, file, version, client, within a quarter of an hour. A UUID of version 8. */
-function readSession(hash: Pick<IndexHash, 'of'>, actor: Actor, { entry }: OpenedEntry): string {
+/** One reading: person, file, version, client, within a quarter of an hour. */
+function readSession(hash: Pick<IndexHash, 'uuid'>, actor: Actor, { entry }: OpenedEntry): string {
   const { fileId, version } = entry.version
   const quarter = Math.floor(Date.now() / READ_SESSION_MS)
   const { userId, ip, userAgent } = actor
-  const digest = hash.of('read-session', userId, fileId, `${version}`, ip, userAgent, `${quarter}`)
-  digest[6] = ((digest[6] ?? 0) & 0x0f) | 0x80
-  digest[8] = ((digest[8] ?? 0) & 0x3f) | 0x80
-  const hex = digest.toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+  return hash.uuid('read-session', userId, fileId, `${version}`, ip, userAgent, `${quarter}`)
 }

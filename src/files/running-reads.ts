@@ -3,14 +3,26 @@ import type { FileStores } from './ports.js'
 
 /** Milliseconds between two looks at the grants that running readings rest on. */
 const LOOK_EVERY_MS = 1_000
+/** Milliseconds between two questions whether what a reading rests on beside its grant still holds. */
+const ASK_EVERY_MS = 3_000
+
+/** A reading under way. */
+export interface RunningRead {
+  readonly grantId: string
+  /** Where its grant is good only while something else holds; where that cannot be said, it throws. */
+  readonly stillHolds?: (() => Promise<boolean>) | undefined
+  /** Called at most once, when the reading must end. */
+  end(why: EndReason): Promise<void>
+}
 
 /**
  * Readings under way. One query a second, whatever their number, finds those whose grant was revoked
- * or whose file was deleted, on this node or another, and ends them.
+ * or whose file was deleted, on this node or another, and ends them; what else a grant rests on is
+ * asked about every three seconds.
  */
 export interface RunningReads {
-  /** `end` is called at most once, when the reading must end; the answer forgets it. */
-  add(grantId: string, end: (why: EndReason) => Promise<void>): () => void
+  /** The answer is to be called when the reading is over. */
+  add(reading: RunningRead): () => void
   /** Something to be put on record of a reading: `close` waits for it. Failures are told. */
   track(work: Promise<void>): void
   /** Ends all of them, and those that come later: the service does not wait any longer. */
@@ -29,50 +41,68 @@ interface Dependencies {
 }
 
 export function runningReads({ db, onProblem }: Dependencies): RunningReads {
-  const running = new Map<symbol, { grantId: string; end: (why: EndReason) => Promise<void> }>()
+  const running = new Set<RunningRead>()
   const tracked = new Set<Promise<void>>()
   let looking = false
+  let asking = false
   let ending = false
 
   const track = (work: Promise<void>) => {
     const told = work.catch(onProblem).finally(() => tracked.delete(told))
     tracked.add(told)
   }
-  const endThose = (isEnded: (grantId: string) => boolean, why: EndReason) => {
-    for (const [token, { grantId, end }] of running) {
-      if (!isEnded(grantId)) continue
-      running.delete(token)
-      track(end(why))
+  const endThose = (isEnded: (reading: RunningRead) => boolean, why: EndReason) => {
+    for (const reading of running) {
+      if (!isEnded(reading)) continue
+      running.delete(reading)
+      track(reading.end(why))
     }
   }
   const look = async () => {
     if (looking || running.size === 0) return
     looking = true
     try {
-      const grantIds = [...new Set([...running.values()].map(({ grantId }) => grantId))]
+      const grantIds = [...new Set([...running].map(({ grantId }) => grantId))]
       const ended = new Set(await db.stores.files.endedGrants(grantIds))
-      endThose((grantId) => ended.has(grantId), 'grant_ended')
+      endThose(({ grantId }) => ended.has(grantId), 'grant_ended')
     } catch (error) {
       onProblem(error)
     } finally {
       looking = false
     }
   }
+  /** Apart from the look: one that answers late must not keep a revocation waiting. */
+  const ask = async () => {
+    if (asking) return
+    asking = true
+    await Promise.all(
+      [...running].map(async (reading) => {
+        try {
+          if ((await reading.stillHolds?.()) !== false) return
+          endThose((each) => each === reading, 'grant_ended')
+        } catch (error) {
+          onProblem(error)
+        }
+      }),
+    )
+    asking = false
+  }
   const settled = async () => {
     await Promise.all(tracked)
   }
   const timer = setInterval(() => void look(), LOOK_EVERY_MS)
   timer.unref()
+  const askTimer = setInterval(() => void ask(), ASK_EVERY_MS)
+  askTimer.unref()
   return {
-    add: (grantId, end) => {
+    add: (reading) => {
       if (ending) {
-        track(end('shutting_down'))
+        track(reading.end('shutting_down'))
         return () => undefined
       }
-      const token = Symbol('reading')
-      running.set(token, { grantId, end })
+      running.add(reading)
       return () => {
-        running.delete(token)
+        running.delete(reading)
       }
     },
     track,
@@ -83,6 +113,7 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
     },
     close: async () => {
       clearInterval(timer)
+      clearInterval(askTimer)
       await settled()
     },
   }

@@ -15,6 +15,17 @@ export interface ByteRange {
   readonly end: number
 }
 
+/** Where a reading's bytes go. */
+export interface ReadingAnswer {
+  /** Calls back once, when the client has them all, or will get no more. */
+  onceOver(callback: () => void): void
+  /** Takes back what the client was sent and has not received yet; it sees a cut. */
+  breakOff(): void
+}
+
+/** What a reading rests on beside its grant: see `RunningRead`. */
+export type StillHolds = (() => Promise<boolean>) | undefined
+
 export interface StreamDependencies {
   readonly audit: AuditLog
   readonly running: RunningReads
@@ -26,6 +37,8 @@ interface StreamFacts {
   readonly opened: OpenedEntry
   readonly blob: SealedBlob
   readonly range: ByteRange
+  readonly answer: ReadingAnswer
+  readonly stillHolds: StillHolds
   /** Of the event the reading rests on. */
   readonly facts: AuditFacts
 }
@@ -39,7 +52,7 @@ export async function streamOpened(
   use: StreamDependencies,
   reading: StreamFacts,
 ): Promise<Readable> {
-  const { opened } = reading
+  const { opened, answer, stillHolds } = reading
   const watch = watchReading(use, reading)
   const pieces = watch.counted(piecesOf(reading))
   let first: IteratorResult<Buffer, void>
@@ -57,18 +70,22 @@ export async function streamOpened(
     objectMode: false,
     highWaterMark: 2 ** opened.entry.version.segmentSizeLog2,
   })
-  const forget = use.running.add(opened.grant.grantId, async (why) => {
-    const onRecord = watch.brokenOff(why)
-    stream.destroy(new StrongroomError(why === 'grant_ended' ? 'forbidden' : 'shutting_down'))
-    await onRecord
+  const forget = use.running.add({
+    grantId: opened.grant.grantId,
+    stillHolds,
+    end: async (why) => {
+      const onRecord = watch.brokenOff(why)
+      stream.destroy(new StrongroomError(why === 'grant_ended' ? 'forbidden' : 'shutting_down'))
+      answer.breakOff()
+      await onRecord
+    },
   })
+  // Not when the last byte is opened: a slow client is still waiting for it.
+  answer.onceOver(forget)
   stream.once('error', (error) => {
     if (isBroken(error)) use.running.track(watch.brokenOff(error.code))
   })
-  stream.once('close', () => {
-    forget()
-    watch.over()
-  })
+  stream.once('close', watch.over)
   return stream
 }
 

@@ -11,7 +11,9 @@ export interface PortalOptions {
   readonly timeoutMs: number
   /** Seconds an answer is good for, from when it was asked; at most 60. */
   readonly cacheSeconds: number
-  /** Told of each question, and why an answer was none. */
+  /** Called, and waited for, when the portal has said that a clinician is assigned to a patient. */
+  readonly onAssigned?: (clinicianId: string, patientId: string) => Promise<void>
+  /** Told of each question, why an answer was none, and of what `onAssigned` threw. */
   readonly log: Pick<WorkLog, 'info' | 'error'>
 }
 
@@ -48,6 +50,7 @@ export function portalAssignments(options: PortalOptions): PortalAssignments {
       if (known.size <= maxKnown) break
       known.delete(oldest)
     }
+    if (assigned) await tell(options, clinicianId, patientId)
     return assigned
   }
   return {
@@ -61,7 +64,22 @@ export function portalAssignments(options: PortalOptions): PortalAssignments {
       underWay.set(key, running)
       return await running
     },
-    close: () => agent.close(),
+    close: async () => {
+      await Promise.allSettled(underWay.values())
+      await agent.close()
+    },
+  }
+}
+
+async function tell(
+  { onAssigned, log }: PortalOptions,
+  clinicianId: string,
+  patientId: string,
+): Promise<void> {
+  try {
+    await onAssigned?.(clinicianId, patientId)
+  } catch (err) {
+    log.error({ err }, 'the team grants of an assignment were not begun')
   }
 }
 

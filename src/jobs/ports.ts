@@ -10,7 +10,10 @@ export interface JobRow {
 export type ClaimedJob = Pick<JobRow, 'jobId' | 'attempts'>
 
 export interface JobStore {
-  /** Adds a job, in the transaction of the change that calls for it. */
+  /**
+   * Adds a job, in the transaction of the change that calls for it. Where one of this id is waiting or
+   * under way, that one is enough.
+   */
   add(job: Omit<JobRow, 'attempts'>, runAfter: Date): Promise<void>
   /** Takes the oldest job that is due and leased by no one (FOR UPDATE SKIP LOCKED). */
   claim(kinds: readonly string[], now: Date, leaseUntil: Date): Promise<JobRow | undefined>

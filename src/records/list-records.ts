@@ -24,6 +24,8 @@ interface Dependencies {
   readonly audit: AuditLog
   readonly assignments: Assignments
   readonly openEntry: OpenEntry
+  /** Where it knows the assignments: to be asked about a patient whose records are asked for. */
+  readonly portal: Assignments | undefined
   readonly log: Pick<WorkLog, 'error'>
 }
 
@@ -37,8 +39,9 @@ interface Openable {
  * @throws StrongroomError `assignments_unavailable` where an entry rests on one
  */
 export function listRecords(use: Dependencies): ListRecords {
-  const { audit } = use
+  const { audit, portal } = use
   return async (actor, query) => {
+    if (query.patientId !== undefined) look(portal, actor, query.patientId)
     const found = await openable(use, actor, query)
     const page = found.slice(0, query.limit)
     const action = 'record.list'
@@ -49,6 +52,15 @@ export function listRecords(use: Dependencies): ListRecords {
     const last = found.length > query.limit ? page.at(-1) : undefined
     return { records: listed, damaged, next: last === undefined ? undefined : placeOf(last.entry) }
   }
+}
+
+/**
+ * So that a new assignment is noticed before anything rests on it. The list does not wait for the answer:
+ * what it holds does not rest on it, and a portal that is away is told of where it is asked.
+ */
+function look(portal: Assignments | undefined, { userId }: Actor, patientId: string): void {
+  if (userId === patientId) return
+  portal?.isAssigned(userId, patientId).catch(() => undefined)
 }
 
 const placeOf = ({ file }: FileEntry): FileCursor => ({ at: file.createdAt, id: file.fileId })

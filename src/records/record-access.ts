@@ -5,6 +5,7 @@ import { isFileId } from '../files/file-id.js'
 import type { OpenEntry, OpenedEntry } from '../files/open-entry.js'
 import { opening } from '../files/own-files.js'
 import type { FileEntry, HeldGrant } from '../files/ports.js'
+import type { StillHolds } from '../files/stream-opened.js'
 import {
   type Decision,
   decideWithAssignment,
@@ -47,6 +48,8 @@ export interface RecordAccess {
     action: RecordAction,
     options: PermitOptions,
   ): Promise<OpenedEntry>
+  /** What the opened record rests on beside its grant: to be asked again while it is read. */
+  stillHolds(actor: Actor, opened: OpenedEntry): StillHolds
 }
 
 interface Dependencies {
@@ -89,6 +92,10 @@ export function recordAccess({ db, audit, assignments, openEntry }: Dependencies
   }
   return {
     permit,
+    stillHolds: (actor, { entry, grant }) =>
+      grant.basis === 'assignment'
+        ? () => assignments.isAssigned(actor.userId, entry.file.ownerId)
+        : undefined,
     open: async (actor, fileId, action, options) => {
       const { entry, grant } = await permit(actor, fileId, action, options)
       if (grant === undefined) throw new StrongroomError('forbidden')

@@ -108,7 +108,10 @@ async function fetchFile(service: Service, who: Actor, fileId: string): Promise<
   const opened = await service.own.open(who, fileId, { action: 'file.download' })
   const reading = service.read(who, opened)
   try {
-    const bytes = await reading.bytes({ start: 0, end: reading.metadata.size }, 'download')
+    const bytes = await reading.bytes({ start: 0, end: reading.metadata.size }, 'download', {
+      onceOver: () => undefined,
+      breakOff: () => undefined,
+    })
     const chunks: Buffer[] = []
     for await (const chunk of bytes) chunks.push(chunk as Buffer)
     return Buffer.concat(chunks).toString()

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { StrongroomError } from '../../errors/strongroom-error.js'
 import type { Reading } from '../../files/read-file.js'
+import type { ReadingAnswer } from '../../files/stream-opened.js'
 import { precondition, rangeMayBeServed } from './conditions.js'
 import { contentDisposition } from './content-disposition.js'
 import { parseRange } from './range.js'
@@ -74,15 +75,28 @@ async function answer(
     throw new StrongroomError('range_not_satisfiable')
   }
   if (range === 'whole') {
-    const stream = await reading.bytes({ start: 0, end: size }, kind)
+    const stream = await reading.bytes({ start: 0, end: size }, kind, answerOn(reply))
     return await reply.header('content-digest', digest).header('content-length', size).send(stream)
   }
-  const stream = await reading.bytes(range, kind)
+  const stream = await reading.bytes(range, kind, answerOn(reply))
   return await reply
     .code(206)
     .header('content-range', `bytes ${range.start}-${range.end - 1}/${size}`)
     .header('content-length', range.end - range.start)
     .send(stream)
+}
+
+function answerOn({ raw }: FastifyReply): ReadingAnswer {
+  return {
+    onceOver: (callback) => {
+      if (raw.closed) callback()
+      else raw.once('close', callback)
+    },
+    breakOff: () => {
+      // A reset, as what a plain end leaves in the system's buffers would still be delivered.
+      raw.socket?.resetAndDestroy()
+    },
+  }
 }
 
 function setHeaders(

@@ -1,10 +1,12 @@
 import type { StartReading } from '../../../files/read-file.js'
 import type { ReadRecord } from '../../../records/read-record.js'
+import type { RecordAccess } from '../../../records/record-access.js'
 import type { App } from '../../app-type.js'
 import { isShownInline, serveBytes } from '../../bytes/serve-bytes.js'
 import { fileParams, readQuery, versionOf } from '../../schemas/file-schemas.js'
 
 interface Use {
+  readonly access: Pick<RecordAccess, 'stillHolds'>
   readonly readRecord: ReadRecord
   readonly read: StartReading
   readonly frameAncestors: readonly string[]
@@ -32,8 +34,9 @@ export function readRecordRoute(app: App, use: Use): void {
         version,
         isShown: isShownInline,
       })
-      const { frameAncestors } = use
-      return await serveBytes(request, reply, use.read(actor, opened), { view, frameAncestors })
+      const { access, frameAncestors } = use
+      const reading = use.read(actor, opened, access.stillHolds(actor, opened))
+      return await serveBytes(request, reply, reading, { view, frameAncestors })
     },
   })
 }
