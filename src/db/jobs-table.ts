@@ -16,14 +16,24 @@ const claim: Query = {
         and (lease_until is null or lease_until <= $2)
       order by run_after, job_id limit 1
       for update skip locked)
-    returning job_id as "jobId", kind, payload, attempts`,
+    returning job_id as "jobId", kind, payload, attempts, failures`,
 }
 /** Of the claim itself: one whose lease has passed to another node counts more attempts by then. */
 const isOwn = 'job_id = $1 and attempts = $2'
 const remove: Query = { name: 'jobs-remove', text: `delete from jobs where ${isOwn}` }
+const renew: Query = {
+  name: 'jobs-renew',
+  text: `update jobs set lease_until = $3 where ${isOwn} returning job_id`,
+}
+const again: Query = {
+  name: 'jobs-again',
+  text: `update jobs set run_after = $3, failures = 0, failed_reason = null, lease_until = null
+    where ${isOwn}`,
+}
 const retry: Query = {
   name: 'jobs-retry',
-  text: `update jobs set run_after = $3, failed_reason = $4, lease_until = null
+  text: `update jobs set run_after = $3, failed_reason = coalesce($4, failed_reason),
+      failures = failures + case when $4::text is null then 0 else 1 end, lease_until = null
     where ${isOwn}`,
 }
 
@@ -34,6 +44,9 @@ export function jobsTable(sql: Sql): JobStore {
       run(sql, insert, [jobId, kind, JSON.stringify(payload), runAfter]),
     claim: async (kinds, now, leaseUntil) =>
       (await sql.rows<JobRow>(claim, [kinds, now, leaseUntil]))[0],
+    renew: async ({ jobId, attempts }, leaseUntil) =>
+      (await sql.rows(renew, [jobId, attempts, leaseUntil])).length > 0,
+    again: ({ jobId, attempts }, runAfter) => run(sql, again, [jobId, attempts, runAfter]),
     done: ({ jobId, attempts }) => run(sql, remove, [jobId, attempts]),
     retry: ({ jobId, attempts }, runAfter, reason) =>
       run(sql, retry, [jobId, attempts, runAfter, reason]),

@@ -1,12 +1,21 @@
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
+import { keepLease } from './keep-lease.js'
 import type { JobRow, JobStore } from './ports.js'
 
 /**
- * Does one job. May be called again for a job that was half done: by another node once the lease is
- * over, or after a failure. Stops, by throwing, soon after `signal` aborts.
+ * Does one job. May be called again for a job that was half done: by another node where this one is
+ * gone, or after a failure. Stops, by throwing, soon after `signal` aborts.
  */
 export type JobHandler = (job: JobRow, signal: AbortSignal) => Promise<void>
+
+/** A job that is always there, to be done again and again. */
+export interface RecurringJob {
+  readonly jobId: string
+  readonly kind: string
+  /** Milliseconds from the end of one time to the beginning of the next. */
+  readonly everyMs: number
+}
 
 export interface JobRunner {
   start(): void
@@ -20,25 +29,27 @@ interface Dependencies {
   readonly db: Transactions<{ jobs: JobStore }>
   /** By kind; jobs of other kinds are left to nodes that know them. */
   readonly handlers: Readonly<Record<string, JobHandler>>
+  readonly recurring?: readonly RecurringJob[]
   /** Told of each failure; the job is tried again. */
   readonly onProblem: (error: unknown, job?: JobRow) => void
   /** Milliseconds between two looks where nobody wakes it. */
   readonly lookEveryMs?: number
-  /** Milliseconds a job may take before another node may take it over. */
+  /** Milliseconds after which another node may take over the job of one that is gone. */
   readonly leaseMs?: number
 }
 
 const maxBackoffMs = 3_600_000
 
-/** Milliseconds until a job that failed `attempts` times is tried again: 1 s, doubled, up to an hour. */
-export function backoffMs(attempts: number): number {
-  return Math.min(1000 * 2 ** Math.max(attempts - 1, 0), maxBackoffMs)
+/** Milliseconds until a job that failed `failures` times is tried again: 1 s, doubled, up to an hour. */
+export function backoffMs(failures: number): number {
+  return Math.min(1000 * 2 ** Math.max(failures - 1, 0), maxBackoffMs)
 }
 
-/** Runs the jobs of the database, one at a time in this process. */
+/** Runs the jobs of the database: in this process, of each kind one at a time. */
 export function jobRunner(use: Dependencies): JobRunner {
-  const { lookEveryMs = 5_000, leaseMs = 300_000 } = use
+  const { lookEveryMs = 5_000, recurring = [] } = use
   const stopping = new AbortController()
+  const underWay = new Map<string, Promise<void>>()
   let wakeUp = () => {
     woken = true
   }
@@ -55,10 +66,22 @@ export function jobRunner(use: Dependencies): JobRunner {
         resolve()
       }
     })
+  const begin = (job: JobRow) => {
+    const work = runJob(use, job, stopping.signal).finally(() => {
+      underWay.delete(job.kind)
+      wakeUp()
+    })
+    underWay.set(job.kind, work)
+  }
   const loop = async () => {
+    const missing = new Set(recurring)
     while (!stopping.signal.aborted) {
-      if (!(await runNext(use, leaseMs, stopping.signal))) await rest()
+      const free = Object.keys(use.handlers).filter((kind) => !underWay.has(kind))
+      const job = await next(use, missing, free)
+      if (job === undefined) await rest()
+      else begin(job)
     }
+    await Promise.all(underWay.values())
   }
   return {
     start: () => {
@@ -75,38 +98,52 @@ export function jobRunner(use: Dependencies): JobRunner {
   }
 }
 
-/** Does one job that is due; false where there is none, or none can be had now. */
-async function runNext(
-  { db, handlers, onProblem }: Dependencies,
-  leaseMs: number,
-  stopping: AbortSignal,
-): Promise<boolean> {
-  let job: JobRow | undefined
+/** A job that is due, now this node's; nothing where there is none, or none can be had now. */
+async function next(
+  { db, leaseMs = defaultLeaseMs, onProblem }: Dependencies,
+  missing: Set<RecurringJob>,
+  kinds: readonly string[],
+): Promise<JobRow | undefined> {
+  if (kinds.length === 0) return undefined
   try {
+    for (const { jobId, kind, everyMs } of missing) {
+      await db.stores.jobs.add({ jobId, kind, payload: {} }, new Date(Date.now() + everyMs))
+    }
+    missing.clear()
     const now = new Date()
-    const leaseUntil = new Date(now.getTime() + leaseMs)
-    job = await db.stores.jobs.claim(Object.keys(handlers), now, leaseUntil)
-    if (job === undefined) return false
-    // It ends itself well before another node may begin.
-    const signal = AbortSignal.any([stopping, AbortSignal.timeout(leaseMs * 0.8)])
-    await handlers[job.kind]?.(job, signal)
-    await db.stores.jobs.done(job)
-    return true
+    return await db.stores.jobs.claim(kinds, now, new Date(now.getTime() + leaseMs))
+  } catch (error) {
+    onProblem(error)
+    return undefined
+  }
+}
+
+const defaultLeaseMs = 60_000
+
+/** Does it, and says what became of it. Never rejects. */
+async function runJob(use: Dependencies, job: JobRow, stopping: AbortSignal): Promise<void> {
+  const { db, handlers, leaseMs = defaultLeaseMs, onProblem } = use
+  const lease = keepLease({ store: db.stores.jobs, job, leaseMs, onProblem })
+  const everyMs = use.recurring?.find(({ jobId }) => jobId === job.jobId)?.everyMs
+  try {
+    await handlers[job.kind]?.(job, AbortSignal.any([stopping, lease.lost]))
+    if (everyMs === undefined) await db.stores.jobs.done(job)
+    else await db.stores.jobs.again(job, new Date(Date.now() + everyMs))
   } catch (error) {
     if (!stopping.aborted) onProblem(error, job)
-    return job !== undefined && (await giveBack(job, error))
+    await giveBack(error)
+  } finally {
+    await lease.end()
   }
 
-  async function giveBack(failed: JobRow, error: unknown): Promise<boolean> {
-    const wait = stopping.aborted ? 0 : backoffMs(failed.attempts)
+  async function giveBack(error: unknown): Promise<void> {
+    const wait = stopping.aborted ? 0 : backoffMs(job.failures + 1)
     const reason = isStrongroomError(error) ? error.code : 'internal'
     try {
-      await db.stores.jobs.retry(failed, new Date(Date.now() + wait), reason)
-      return true
+      await db.stores.jobs.retry(job, new Date(Date.now() + wait), stopping.aborted ? null : reason)
     } catch (problem) {
       // Its lease gives it back.
-      onProblem(problem, failed)
-      return false
+      onProblem(problem, job)
     }
   }
 }

@@ -3,10 +3,14 @@ export interface JobRow {
   readonly kind: string
   /** Ids alone. */
   readonly payload: Readonly<Record<string, string>>
+  /** Times it was claimed: tells a claim from a later one. */
   readonly attempts: number
+  /** Failures since it was last done. */
+  readonly failures: number
 }
 
-/** A claim is told from a later one by its number of attempts. */
+export type NewJob = Pick<JobRow, 'jobId' | 'kind' | 'payload'>
+
 export type ClaimedJob = Pick<JobRow, 'jobId' | 'attempts'>
 
 export interface JobStore {
@@ -14,11 +18,18 @@ export interface JobStore {
    * Adds a job, in the transaction of the change that calls for it. Where one of this id is waiting or
    * under way, that one is enough.
    */
-  add(job: Omit<JobRow, 'attempts'>, runAfter: Date): Promise<void>
+  add(job: NewJob, runAfter: Date): Promise<void>
   /** Takes the oldest job that is due and leased by no one (FOR UPDATE SKIP LOCKED). */
   claim(kinds: readonly string[], now: Date, leaseUntil: Date): Promise<JobRow | undefined>
+  /** False where its lease has passed to another node. */
+  renew(job: ClaimedJob, leaseUntil: Date): Promise<boolean>
+  /** Gives it back to be done again then, as it is done; not where its lease has passed on. */
+  again(job: ClaimedJob, runAfter: Date): Promise<void>
   /** Removes it; nothing happens where its lease has passed to another node. */
   done(job: ClaimedJob): Promise<void>
-  /** Gives it back for later; nothing happens where its lease has passed to another node. */
-  retry(job: ClaimedJob, runAfter: Date, reason: string): Promise<void>
+  /**
+   * Gives it back for later: after a failure, where there is a reason, else as it was. Nothing happens
+   * where its lease has passed to another node.
+   */
+  retry(job: ClaimedJob, runAfter: Date, reason: string | null): Promise<void>
 }

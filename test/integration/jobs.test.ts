@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
@@ -18,6 +19,8 @@ interface Row {
   readonly lease_until: Date | null
   readonly failed_reason: string | null
 }
+
+type RunnerOptions = Parameters<typeof jobRunner>[0]
 
 interface Problem {
   readonly error: unknown
@@ -46,15 +49,28 @@ function jobsOf(t: Test, db: Database) {
       await stores.jobs.add({ jobId, kind, payload: { of: kind } }, runAfter)
       return jobId
     },
+    /** As if another node had taken the job over. */
+    leaseFor: async (jobId: string, attempts: number) => {
+      const text = `update jobs set attempts = $2, lease_until = now() + interval '1 hour'
+        where job_id = $1`
+      await db.rows({ name: 'jobs-test-take', text }, [jobId, attempts])
+    },
+    remove: async (jobId: string) => {
+      const text = 'delete from jobs where job_id = $1'
+      await db.rows({ name: 'jobs-test-remove', text }, [jobId])
+    },
     none: () => eventually('no job left', async () => (await rows()).length === 0),
-    run: (handler: JobHandler, times: { lookEveryMs?: number; leaseMs?: number } = {}) => {
+    run: (
+      handler: JobHandler,
+      more: Partial<Pick<RunnerOptions, 'lookEveryMs' | 'leaseMs' | 'recurring'>> = {},
+    ) => {
       const problems: Problem[] = []
       const runner = jobRunner({
         db: transactions(db),
         handlers: { [kind]: handler },
         onProblem: (error, job) => problems.push({ error, jobId: job?.jobId }),
         lookEveryMs: 20,
-        ...times,
+        ...more,
       })
       runner.start()
       t.teardown(() => runner.stop())
@@ -88,7 +104,8 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
       return Promise.resolve()
     })
     await jobs.none()
-    t.same(done, [{ jobId, kind: jobs.kind, payload: { of: jobs.kind }, attempts: 1 }])
+    const payload = { of: jobs.kind }
+    t.same(done, [{ jobId, kind: jobs.kind, payload, attempts: 1, failures: 0 }])
   },
   'waking it up spares the wait': async (t, db) => {
     const jobs = jobsOf(t, db)
@@ -173,13 +190,31 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
     t.match(taken, [{ attempts: 2 }])
     t.ok((taken[0]?.at ?? 0) >= leaseUntil.getTime(), 'not before')
   },
-  'a handler that takes too long is told before another may begin': async (t, db) => {
+  'a handler may take longer than a lease, which is renewed': async (t, db) => {
     const jobs = jobsOf(t, db)
     await jobs.add()
+    const seen: string[] = []
+    const node = async (name: string) => {
+      seen.push(`${name} begins`)
+      await pause(2_500)
+      seen.push(`${name} is done`)
+    }
+    const runners = ['one', 'other'].map((name) => jobs.run(() => node(name), { leaseMs: 800 }))
+    await jobs.none()
+    t.equal(seen.length, 2, seen.join(', '))
+    t.same(
+      runners.flatMap(({ problems }) => problems),
+      [],
+    )
+  },
+  'a holder that cannot renew its lease is told before another may begin': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const jobId = await jobs.add()
     const seen: { lease: number; told: number }[] = []
     const { problems } = jobs.run(
       async (_job, signal) => {
         const [row] = await jobs.rows()
+        await jobs.leaseFor(jobId, 99)
         await untilAborted(signal).catch((error: unknown) => {
           seen.push({ lease: row?.lease_until?.getTime() ?? 0, told: Date.now() })
           throw error
@@ -187,10 +222,57 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
       },
       { leaseMs: 1000 },
     )
-    await eventually('the failure', async () => (await jobs.rows())[0]?.failed_reason != null)
+    await eventually('the end', () => seen.length > 0)
     const [first] = seen
     t.ok(first !== undefined && first.told < first.lease, JSON.stringify(first))
-    t.match(problems, [{ error: { name: 'TimeoutError' } }])
+    await eventually('the problem', () => problems.length > 0)
+    t.match(problems, [{ error: { name: 'TimeoutError' }, jobId }])
+    t.match(await jobs.rows(), [{ attempts: 99, failed_reason: null }], 'left to its new holder')
+    await jobs.store.done({ jobId, attempts: 99 })
+  },
+  'a job that recurs is there again when it is done, and only once': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const recurring = { jobId: randomUUID(), kind: jobs.kind, everyMs: 300 }
+    const times: number[] = []
+    const handler = () => {
+      times.push(Date.now())
+      return times.length === 2 ? Promise.reject(new Error()) : Promise.resolve()
+    }
+    const options = { recurring: [recurring] }
+    const runners = [jobs.run(handler, options), jobs.run(handler, options)]
+    await eventually('four times', () => times.length >= 4)
+    for (const runner of runners) await runner.stop()
+    const [first = 0, second = 0, third = 0] = times
+    t.ok(second - first >= 290, `not before its time: ${second - first} ms`)
+    t.ok(third - second >= 990, `a failure waits: ${third - second} ms`)
+    t.match(await jobs.rows(), [{ job_id: recurring.jobId, failed_reason: null }])
+    await jobs.remove(recurring.jobId)
+  },
+  'jobs of several kinds are done beside each other': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    const other = `${jobs.kind}, other`
+    const runner = jobRunner({
+      db: transactions(db),
+      handlers: {
+        [jobs.kind]: async (_job, signal) => {
+          await untilAborted(signal)
+        },
+        [other]: () => Promise.resolve(),
+      },
+      onProblem: () => undefined,
+      lookEveryMs: 20,
+    })
+    t.teardown(() => runner.stop())
+    const stuck = await jobs.add()
+    runner.start()
+    await eventually('the first', async () => (await jobs.rows())[0]?.attempts === 1)
+    const jobId = randomUUID()
+    await jobs.store.add({ jobId, kind: other, payload: {} }, new Date())
+    runner.wake()
+    const left = { name: 'jobs-test-other', text: 'select 1 from jobs where job_id = $1' }
+    await eventually('the other', async () => (await db.rows(left, [jobId])).length === 0)
+    await runner.stop()
+    await jobs.remove(stuck)
   },
   'a stop ends what is under way, gives it back at once, and waits for it': async (t, db) => {
     const jobs = jobsOf(t, db)
