@@ -5,7 +5,6 @@ import type { AddVersion } from './files/add-version.js'
 import type { DeleteFile, RestoreFile } from './files/delete-file.js'
 import type { UploadDependencies } from './files/upload-file.js'
 import { portalAssignments } from './integrations/portal-assignments.js'
-import { jobRunner } from './jobs/job-runner.js'
 import type { Transactions } from './ports/transactions.js'
 import type { WorkLog } from './ports/work-log.js'
 import { assignmentBook } from './records/assignments.js'
@@ -30,12 +29,12 @@ interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles'> {
   readonly addVersion: AddVersion
   readonly deleteFile: DeleteFile
   readonly restoreFile: RestoreFile
-  readonly onProblem: (error: unknown) => void
+  readonly jobs: { wake(): void }
 }
 
 /** The half of the composition that family B needs: records, who treats whom, and the team's job. */
 export function wireRecords(parts: Parts) {
-  const { config, db, audit, hash, keyRing, log, onProblem, openEntry } = parts
+  const { config, db, audit, hash, jobs, keyRing, log, openEntry } = parts
   const { url } = config.assignments
   const grantsToTeam = config.assignments.grants === 'team'
   const portal =
@@ -50,14 +49,8 @@ export function wireRecords(parts: Parts) {
           },
         })
   const assignments = portal ?? ownAssignments(db)
-  const jobs = jobRunner({
-    db,
-    handlers: { [TEAM_GRANTS]: grantTeam({ db, assignments, keyRing }) },
-    onProblem,
-  })
   const access = recordAccess({ db, audit, assignments, openEntry })
-  jobs.start()
-  const use = { ...parts, assignments, jobs, access, grantsToTeam }
+  const use = { ...parts, assignments, access, grantsToTeam }
   return {
     services: {
       access,
@@ -71,8 +64,9 @@ export function wireRecords(parts: Parts) {
       types: recordTypes(use),
       assignmentBook: assignmentBook(use),
     },
+    /** What the jobs of this half do, by kind. */
+    jobHandlers: { [TEAM_GRANTS]: grantTeam({ db, assignments, keyRing }) },
     close: async () => {
-      await jobs.stop()
       await portal?.close()
     },
   }

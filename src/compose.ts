@@ -22,11 +22,13 @@ import { purgeDue } from './files/purge-due.js'
 import { startReading } from './files/read-file.js'
 import { runningReads } from './files/running-reads.js'
 import { sealIncoming } from './files/seal-incoming.js'
+import { sweep } from './files/sweep.js'
 import { updateFile } from './files/update-file.js'
 import { uploadBatch } from './files/upload-batch.js'
 import { uploadFile } from './files/upload-file.js'
 import { uploadSlots } from './files/upload-slots.js'
 import { idempotency } from './idempotency/idempotency.js'
+import { jobRunner } from './jobs/job-runner.js'
 import { openDeploymentKeys } from './keys/deployment-keys.js'
 import { indexHash } from './keys/index-hash.js'
 import { keyRing } from './keys/key-ring.js'
@@ -36,7 +38,6 @@ import { inContext } from './log-context.js'
 import type { WorkLog } from './ports/work-log.js'
 
 const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 
 /** Everything the HTTP layer and the commands call. */
 export type Services = Awaited<ReturnType<typeof compose>>
@@ -148,14 +149,36 @@ async function wire({ config, secrets, database, log, onProblem }: Parts) {
     addVersion: files.addVersion,
     deleteFile: files.delete,
     restoreFile: files.restore,
-    onProblem,
+    jobs: {
+      wake: () => {
+        jobs.wake()
+      },
+    },
   })
   const purge = purgeDue({ db, purge: files.purge })
-  const tidyUp = async () => {
-    await purge()
-    await blobs.removeDebris(DAY_MS)
-  }
-  const repeating = repeat(tidyUp, HOUR_MS, onProblem)
+  const sweeping = sweep({ db, blobs, log })
+  const jobs = jobRunner({
+    db,
+    handlers: {
+      ...records.jobHandlers,
+      purge: async () => {
+        await purge()
+      },
+      sweep: async (_job, signal) => {
+        await sweeping({ dryRun: false, graceHours: config.sweep.graceHours }, { signal })
+      },
+    },
+    recurring: [
+      { jobId: hash.uuid('job', 'purge'), kind: 'purge', everyMs: HOUR_MS },
+      {
+        jobId: hash.uuid('job', 'sweep'),
+        kind: 'sweep',
+        everyMs: config.sweep.everyHours * HOUR_MS,
+      },
+    ],
+    onProblem,
+  })
+  jobs.start()
   return {
     config,
     audit,
@@ -170,27 +193,10 @@ async function wire({ config, secrets, database, log, onProblem }: Parts) {
     breakOff: () => running.endAll(),
     close: async () => {
       await running.close()
+      await jobs.stop()
       await records.close()
-      await repeating.stop()
       await database.close()
       indexKey.destroy()
-    },
-  }
-}
-
-/** Runs `work` now and again, never twice at once; a failure is told and tried again next time. */
-function repeat(work: () => Promise<unknown>, everyMs: number, onProblem: (e: unknown) => void) {
-  let under: Promise<unknown> = Promise.resolve()
-  const run = () => {
-    under = under.then(work).catch(onProblem)
-  }
-  const timer = setInterval(run, everyMs)
-  timer.unref()
-  run()
-  return {
-    stop: async () => {
-      clearInterval(timer)
-      await under
     },
   }
 }

@@ -47,6 +47,7 @@ export const auditActions = [
   'assignment.list',
   'assignment.create',
   'assignment.end',
+  'storage.sweep',
 ] as const
 
 export type AuditAction = (typeof auditActions)[number]

@@ -44,8 +44,8 @@ export interface BlobStore {
   remove(id: string): Promise<void>
   /** Every complete blob, in the order of ids. Blobs put or removed meanwhile may be missing. */
   list(): AsyncIterable<StoredBlob>
-  /** Removes what killed processes left half written, untouched for this long; how many there were. */
-  removeDebris(olderThanMs: number): Promise<number>
+  /** Removes, or only counts, what killed processes left half written and is untouched for this long. */
+  removeDebris(olderThanMs: number, options?: { readonly dryRun: boolean }): Promise<number>
   /** Resolves where a put would find its place now: for readiness. */
   check(): Promise<void>
 }

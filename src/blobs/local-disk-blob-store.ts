@@ -50,7 +50,8 @@ export async function localDiskBlobStore(options: { folder: string }): Promise<B
     open: (id) => openBlob(disk, id),
     remove: (id) => remove(disk, id),
     list: () => list(disk),
-    removeDebris: (olderThanMs) => onDisk(removeDebris(disk, olderThanMs)),
+    removeDebris: (olderThanMs, { dryRun } = { dryRun: false }) =>
+      onDisk(removeDebris(disk, olderThanMs, dryRun)),
     check: () => onDisk(check(disk)),
   }
   await store.check()
@@ -244,14 +245,14 @@ async function fileFacts(path: string): Promise<{ length: number; modifiedAt: Da
   }
 }
 
-async function removeDebris(disk: Disk, olderThanMs: number): Promise<number> {
+async function removeDebris(disk: Disk, olderThanMs: number, dryRun: boolean): Promise<number> {
   let removed = 0
   for (const name of await namesIn(disk.incoming)) {
     if (disk.writing.has(name)) continue
     const path = join(disk.incoming, name)
     const facts = await fileFacts(path)
     if (facts === undefined || Date.now() - facts.modifiedAt.getTime() < olderThanMs) continue
-    await rm(path, { force: true })
+    if (!dryRun) await rm(path, { force: true })
     removed += 1
   }
   return removed

@@ -49,8 +49,8 @@ export function loggedBlobStore(store: BlobStore, log: Pick<WorkLog, 'error'>): 
     open: async (id) => toldBlob(id, await told('open', id, store.open(id))),
     remove: (id) => told('remove', id, store.remove(id)),
     list: () => toldEach('list', undefined, store.list()),
-    removeDebris: (olderThanMs) =>
-      told('remove debris', undefined, store.removeDebris(olderThanMs)),
+    removeDebris: (olderThanMs, options) =>
+      told('remove debris', undefined, store.removeDebris(olderThanMs, options)),
     check: () => told('check', undefined, store.check()),
   }
 }

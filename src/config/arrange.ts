@@ -45,6 +45,10 @@ export function arrange(values: Values, cwd: string) {
       /** Days until a deleted file's bytes and keys are destroyed; 0: at once. */
       retentionDays: values.DELETE_RETENTION_DAYS,
     }),
+    sweep: Object.freeze({
+      everyHours: values.SWEEP_EVERY_HOURS,
+      graceHours: values.SWEEP_GRACE_HOURS,
+    }),
     http: arrangeHttp(values),
     keys: unprintable({
       /** Fernet keys in url-safe base64, the first of which wraps; absent: development. */

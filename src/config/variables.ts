@@ -284,6 +284,16 @@ export const sections = {
       days(0, 36_500),
       30,
     ),
+    SWEEP_EVERY_HOURS: plain(
+      'How often stored bytes are compared with the database, and debris is removed',
+      integer(1, 8_760, 'hours'),
+      24,
+    ),
+    SWEEP_GRACE_HOURS: plain(
+      'Bytes without a row are left alone for so long: they may belong to an upload under way',
+      integer(1, 8_760, 'hours'),
+      24,
+    ),
   },
   'Assignments (who treats whom)': {
     ASSIGNMENTS_URL: optional(

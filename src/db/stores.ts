@@ -1,3 +1,4 @@
+import type { SweepStore } from '../files/ports.js'
 import type { JobStore } from '../jobs/ports.js'
 import type { KeyStore } from '../keys/ports.js'
 import type { Transactions } from '../ports/transactions.js'
@@ -10,6 +11,7 @@ import { filesTable } from './files-table.js'
 import { idempotencyTable } from './idempotency-table.js'
 import { jobsTable } from './jobs-table.js'
 import { recordTypesTable } from './record-types-table.js'
+import { sweepTable } from './sweep-table.js'
 import { teamGrantsTable } from './team-grants-table.js'
 import { userKeysTable } from './user-keys-table.js'
 
@@ -17,6 +19,7 @@ import { userKeysTable } from './user-keys-table.js'
 export interface AllStores extends RecordStores {
   readonly keys: KeyStore
   readonly jobs: JobStore
+  readonly sweep: SweepStore
 }
 
 export function transactions(db: Database): Transactions<AllStores> {
@@ -36,5 +39,6 @@ function storesOn(sql: Sql): AllStores {
     team: teamGrantsTable(sql),
     keys: { ...userKeysTable(sql), ...deploymentKeysTable(sql) },
     jobs: jobsTable(sql),
+    sweep: sweepTable(sql),
   }
 }

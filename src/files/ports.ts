@@ -149,6 +149,18 @@ export interface FileStore {
   endedGrants(grantIds: readonly string[]): Promise<string[]>
 }
 
+/** Where a row says that sealed bytes are. */
+export type StoredVersion = Pick<VersionRow, 'sealedId' | 'sealedLength' | 'fileId' | 'version'>
+
+/** What the sweeper compares with the blob store; lists are in the order of sealed ids. */
+export interface SweepStore {
+  /** Versions of every file that was not purged, from the first or after `sealedId`. */
+  versionsAfter(sealedId: string | undefined, limit: number): Promise<StoredVersion[]>
+  storedVersion(sealedId: string): Promise<StoredVersion | undefined>
+  /** Sealed ids of uploads begun before then that were neither committed nor discarded. */
+  intentsBefore(before: Date, after: string | undefined, limit: number): Promise<string[]>
+}
+
 /** The stores the use cases of files work with. */
 export interface FileStores {
   readonly files: FileStore
