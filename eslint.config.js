@@ -50,6 +50,10 @@ const rooms = {
     only: 'ports',
   },
   integrations: { rooms: ['errors', 'ports', 'records'], packages: ['undici'], only: 'ports' },
+  operations: {
+    rooms: ['errors', 'ports', 'files', 'keys', 'jobs'],
+    packages: ['typebox', 'undici'],
+  },
   http: {
     rooms: ['files', 'records', 'people', 'audit', 'errors'],
     packages: [

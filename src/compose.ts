@@ -35,9 +35,15 @@ import { keyRing } from './keys/key-ring.js'
 import { localKeyProvider } from './keys/local-key-provider.js'
 import { userKeys } from './keys/user-keys.js'
 import { inContext } from './log-context.js'
+import { operations } from './operations/operations.js'
 import type { WorkLog } from './ports/work-log.js'
 
 const HOUR_MS = 3_600_000
+
+export interface ComposeOptions {
+  /** False: for a command, which does one thing and leaves the jobs to the service. */
+  readonly background?: boolean
+}
 
 /** Everything the HTTP layer and the commands call. */
 export type Services = Awaited<ReturnType<typeof compose>>
@@ -50,6 +56,7 @@ export async function compose(
   config: Config,
   secrets: { readonly masterKeys: readonly string[] },
   logger: Logger,
+  { background = true }: ComposeOptions = {},
 ) {
   const log = inContext(logger)
   const onProblem = (err: unknown) => {
@@ -58,7 +65,7 @@ export async function compose(
   const database = await openDatabase(config, onProblem)
   try {
     await migrate(database)
-    return await wire({ config, secrets, database, log, onProblem })
+    return await wire({ config, secrets, database, log, onProblem, background })
   } catch (error) {
     await database.close()
     throw error
@@ -88,9 +95,10 @@ interface Parts {
   readonly database: Database
   readonly log: WorkLog
   readonly onProblem: (error: unknown) => void
+  readonly background: boolean
 }
 
-async function wire({ config, secrets, database, log, onProblem }: Parts) {
+async function wire({ config, secrets, database, log, onProblem, background }: Parts) {
   const db = transactions(database)
   const blobs = loggedBlobStore(await localDiskBlobStore({ folder: config.filesDir }), log)
   const provider = localKeyProvider(secrets.masterKeys)
@@ -178,12 +186,13 @@ async function wire({ config, secrets, database, log, onProblem }: Parts) {
     ],
     onProblem,
   })
-  jobs.start()
+  if (background) jobs.start()
   return {
     config,
     audit,
     files,
     records: records.services,
+    operations: operations({ sweep: sweeping, graceHours: config.sweep.graceHours }),
     ready: async () => ({
       database: await succeeds(database.ping()),
       storage: await succeeds(blobs.check()),

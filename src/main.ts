@@ -8,6 +8,8 @@ import { isStrongroomError } from './errors/strongroom-error.js'
 import type { App } from './http/app-type.js'
 import { WrongKeysError } from './keys/deployment-keys.js'
 import { makeLogger, serializeError } from './log.js'
+import { type ControlServer, serveControl } from './operations/control-server.js'
+import { controlSocketIn } from './operations/control-socket.js'
 
 /** Time for closing after the transfers are over, before the process ends all the same. */
 const closingSeconds = 10
@@ -22,9 +24,11 @@ async function main(): Promise<void> {
   for (const notice of [...config.notices, ...secrets.notices]) log.warn(notice)
   const services = await compose(config, secrets, log)
   const app = await buildApp({ config, jwtSecrets: secrets.jwtSecrets, log, services })
+  const control = await openControl(config, services, log)
   stopOnSignals(async () => {
     log.info({ seconds: config.shutdownSeconds }, 'stopping: transfers may finish')
     try {
+      await control?.close()
       await stop(app, services, config)
     } catch (err) {
       log.fatal({ err }, 'the stop failed')
@@ -33,6 +37,21 @@ async function main(): Promise<void> {
     log.info('stopped')
   }, config.shutdownSeconds)
   await listen(app, config)
+}
+
+/** For commands beside the embedded database, which has one owner: this process. */
+async function openControl(
+  { databaseUrl, dataDir }: Config,
+  { operations }: Pick<Services, 'operations'>,
+  log: Logger,
+): Promise<ControlServer | undefined> {
+  if (databaseUrl !== undefined) return undefined
+  try {
+    return await serveControl({ path: controlSocketIn(dataDir), operations, log })
+  } catch (err) {
+    log.warn({ err }, 'no control socket: commands can only be given while the service is stopped')
+    return undefined
+  }
 }
 
 async function listen(app: App, { http }: Config): Promise<void> {

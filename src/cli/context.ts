@@ -10,6 +10,8 @@ export interface Terminal {
   out: (line: string) => void
   /** Writes a line to standard error: notices and problems. */
   err: (line: string) => void
+  /** Shows how far something long is, in the place of what was shown before; absent: nobody watches. */
+  status?: ((text: string) => void) | undefined
 }
 
 /** A command's answer: 0 done, 1 it cannot be done, 2 it was not called rightly. */
@@ -20,11 +22,20 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
+/** The command was called rightly and could not be carried out; `message` says why. */
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure'
+}
+
 /** Says why a command failed and answers its exit code; other errors are thrown on. */
 export function explain(error: unknown, { err }: Terminal): ExitCode {
   if (error instanceof UsageError) {
     err(`error: ${error.message}`)
     return 2
+  }
+  if (error instanceof CommandFailure) {
+    err(`error: ${error.message}`)
+    return 1
   }
   if (!(error instanceof ConfigError)) throw error
   for (const notice of error.notices) err(`notice: ${notice}`)

@@ -5,6 +5,7 @@ import { type ExitCode, explain, type Terminal } from './context.js'
 import { init } from './init.js'
 import { printExample } from './print-example.js'
 import { printToken, type TokenOptions } from './print-token.js'
+import { type SweepCommandOptions, sweepCommand } from './sweep.js'
 
 type Action<O> = (terminal: Terminal, options: O) => Promise<ExitCode> | ExitCode
 
@@ -48,6 +49,7 @@ function makeProgram(
   const config = program.command('config').description('look at the settings')
   addConfigCommands(config, does)
   addSetUpCommands(program, does)
+  addStorageCommands(program, does)
   return program
 }
 
@@ -93,6 +95,26 @@ function addSetUpCommands(
       '\nExample:\n  curl -H "Authorization: Bearer $(npx strongroom token --user ann)" \\\n    http://localhost:8006/api/files/user',
     )
     .action(does<TokenOptions>(printToken))
+}
+
+function addStorageCommands(
+  program: Command,
+  does: <O>(action: Action<O>) => (options: O) => Promise<void>,
+): void {
+  program
+    .command('sweep')
+    .description('compare sealed bytes with the database, both ways, and remove debris')
+    .option('--dry-run', 'say what would be removed, and remove nothing')
+    .option('--grace-hours <n>', 'leave alone what is younger (default: SWEEP_GRACE_HOURS)')
+    .option('--force', 'remove debris also where there is suspiciously much of it')
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      '\nDebris is what a kill left: it can be opened by nobody. A row without its bytes is damage and' +
+        '\nstays. Beside a service on the embedded database this is done by that service.' +
+        '\nExit code 0: all is well; 1: damage, or too much debris to believe.',
+    )
+    .action(does<SweepCommandOptions>(sweepCommand))
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

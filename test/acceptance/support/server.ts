@@ -6,6 +6,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Answer, type Call, call, closeConnections } from './http.js'
@@ -19,6 +20,12 @@ const startLimit = 60_000
 const stopLimit = 20_000
 
 export type Settings = Readonly<Record<string, string>>
+
+export interface CommandResult {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
 
 /** A running service of its own: own folder, own port, own keys, own database. */
 export interface Server {
@@ -37,6 +44,8 @@ export interface Server {
   call(path: string, options?: Call): Promise<Answer>
   /** Paths of everything under `filesDir`, relative to it. */
   blobs(): Promise<string[]>
+  /** Runs a command of `strongroom` with the settings of this service. */
+  command(...args: string[]): Promise<CommandResult>
   /** SIGTERM; the exit code. */
   stop(): Promise<number | null>
   /** SIGKILL: no chance to tidy up. */
@@ -82,6 +91,20 @@ function launch(settings: Settings, log: string[]): ChildProcess {
     stream.on('data', (piece: string) => log.push(piece))
   }
   return child
+}
+
+async function runCommand(settings: Settings, args: readonly string[]): Promise<CommandResult> {
+  const child = spawn(process.execPath, [join(root, 'dist/cli/strongroom.js'), ...args], {
+    cwd: root,
+    env: { ...bareEnvironment(), ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [out, err] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  return { code: child.exitCode, out, err }
 }
 
 const isOver = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
@@ -162,6 +185,7 @@ export async function startServer(extra: Settings = {}): Promise<Server> {
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name))
     },
+    command: (...args) => runCommand(base, args),
     start,
     stop: async () => (child === undefined ? null : await end(child, 'SIGTERM')),
     kill: async () => {

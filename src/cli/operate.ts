@@ -1,0 +1,94 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { compose } from '../compose.js'
+import { provideSecrets } from '../config/development-secrets.js'
+import { type Config, readConfig } from '../config.js'
+import { isStrongroomError } from '../errors/strongroom-error.js'
+import { WrongKeysError } from '../keys/deployment-keys.js'
+import { makeLogger } from '../log.js'
+import { askService } from '../operations/control-client.js'
+import { controlSocketIn } from '../operations/control-socket.js'
+import type {
+  InputOf,
+  OperationContext,
+  OperationName,
+  Progress,
+  ResultOf,
+} from '../operations/operations.js'
+import { CommandFailure, type Terminal } from './context.js'
+
+/**
+ * Carries out an operation: through the service that runs on the embedded database, or else by
+ * itself, with PostgreSQL also beside a running service. Ctrl-C breaks it off.
+ * @throws ConfigError, CommandFailure
+ */
+export async function operate<Name extends OperationName>(
+  terminal: Terminal,
+  name: Name,
+  input: InputOf<Name>,
+): Promise<ResultOf<Name>> {
+  const config = readConfig(terminal.loadEnvironment(), terminal.cwd)
+  const interrupted = new AbortController()
+  const onSignal = () => {
+    interrupted.abort(new CommandFailure('broken off'))
+  }
+  process.once('SIGINT', onSignal)
+  const context = {
+    signal: interrupted.signal,
+    progress: (progress: Progress) => {
+      terminal.status?.(sentenceOf(name, progress))
+    },
+  }
+  try {
+    if (config.databaseUrl === undefined) {
+      const answer = await askService(controlSocketIn(config.dataDir), name, input, context)
+      if (answer !== undefined) return answer.result as ResultOf<Name>
+    }
+    return await byItself(config, terminal, name, input, context)
+  } catch (error) {
+    if (interrupted.signal.aborted) throw interrupted.signal.reason
+    if (isStrongroomError(error)) throw new CommandFailure(`${error.message} (${error.code})`)
+    if (error instanceof WrongKeysError) throw new CommandFailure(error.message)
+    throw error
+  } finally {
+    process.off('SIGINT', onSignal)
+    terminal.status?.('')
+  }
+}
+
+async function byItself<Name extends OperationName>(
+  config: Config,
+  { err }: Terminal,
+  name: Name,
+  input: InputOf<Name>,
+  context: OperationContext,
+): Promise<ResultOf<Name>> {
+  await refuseEmpty(config)
+  const secrets = await provideSecrets(config)
+  const write = (line: string) => {
+    err(line.trimEnd())
+  }
+  const log = makeLogger({ logLevel: 'error' }, { write })
+  const services = await compose(config, secrets, log, { background: false })
+  try {
+    return (await services.operations[name].run(input, context)) as ResultOf<Name>
+  } finally {
+    await services.close()
+  }
+}
+
+/** A wrong DATA_DIR must not become a new deployment. */
+async function refuseEmpty({ databaseUrl, dataDir }: Config): Promise<void> {
+  if (databaseUrl !== undefined) return
+  const folder = join(dataDir, 'database')
+  const isThere = await stat(folder).then(
+    (facts) => facts.isDirectory(),
+    () => false,
+  )
+  if (!isThere) throw new CommandFailure(`There is no database in ${folder}: DATA_DIR says where`)
+}
+
+function sentenceOf(name: string, { done, total }: Progress): string {
+  if (total === undefined || total === 0) return `${name}: ${done}`
+  return `${name}: ${done} of ${total} (${Math.floor((100 * done) / total)} %)`
+}

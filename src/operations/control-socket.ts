@@ -1,0 +1,27 @@
+import { join } from 'node:path'
+import type { ErrorCode } from '../errors/error-codes.js'
+import type { Progress } from './operations.js'
+
+/*
+ * Beside a running service that owns the embedded database, commands are carried out by it: HTTP over
+ * a Unix socket that its owner alone may open. `POST /operations/<name>` with the input as JSON is
+ * answered 200 with a line of JSON for each step, the last of which is the result or the problem.
+ */
+
+/** Bytes of an operation's input. */
+export const maxInputBytes = 64 * 1024
+
+/** One line of an answer. */
+export type ControlLine =
+  | { readonly progress: Progress }
+  | { readonly result: unknown }
+  | { readonly problem: ControlProblem }
+
+export interface ControlProblem {
+  readonly code: ErrorCode
+  readonly detail?: string | undefined
+}
+
+export function controlSocketIn(dataDir: string): string {
+  return join(dataDir, 'control.sock')
+}

@@ -1,0 +1,68 @@
+import { type Static, type TSchema, Type } from 'typebox'
+import type { Sweep } from '../files/sweep.js'
+
+/** How far a long operation is. */
+export interface Progress {
+  readonly done: number
+  /** Where it is known. */
+  readonly total?: number
+}
+
+export interface OperationContext {
+  /** Aborts where whoever asked went away, or the service stops. */
+  readonly signal: AbortSignal
+  readonly progress: (progress: Progress) => void
+}
+
+/** What an operator does by hand, through a command or beside a running service: the same use case. */
+export interface Operation<Input extends TSchema = TSchema, Result = unknown> {
+  readonly input: Input
+  run(input: Static<Input>, context: OperationContext): Promise<Result>
+}
+
+const sweepInput = Type.Object(
+  {
+    dry_run: Type.Boolean(),
+    grace_hours: Type.Optional(Type.Integer({ minimum: 1, maximum: 8_760 })),
+    force: Type.Boolean(),
+  },
+  { additionalProperties: false },
+)
+
+interface Dependencies {
+  readonly sweep: Sweep
+  readonly graceHours: number
+}
+
+/** The closed list of operations, by the name they are asked for. */
+export function operations(use: Dependencies) {
+  return {
+    sweep: operation(sweepInput, async (input, { signal, progress }) =>
+      use.sweep(
+        {
+          dryRun: input.dry_run,
+          graceHours: input.grace_hours ?? use.graceHours,
+          force: input.force,
+        },
+        {
+          signal,
+          progress: (done) => {
+            progress({ done })
+          },
+        },
+      ),
+    ),
+  }
+}
+
+export type Operations = ReturnType<typeof operations>
+export type OperationName = keyof Operations
+export type InputOf<Name extends OperationName> = Static<Operations[Name]['input']>
+export type ResultOf<Name extends OperationName> = Awaited<ReturnType<Operations[Name]['run']>>
+
+function operation<Input extends TSchema, Result>(
+  input: Input,
+  run: Operation<Input, Result>['run'],
+): Operation<Input, Result> {
+  return { input, run }
+}

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { hasBytes, hasStatus } from './support/checks.js'
+import { pdf } from './support/content.js'
+import { filePath, personOf } from './support/people.js'
+import { startServer } from './support/server.js'
+
+// Commands of an operator, beside a running service and without one.
+
+const server = await startServer()
+t.teardown(() => server.close())
+const anna = personOf(server, 'anna')
+const data = pdf('kept', 400_000)
+const kept = filePath(await anna.file(data))
+const socket = join(server.dataDir, 'control.sock')
+const isEmbedded = server.database === undefined
+
+const pathOf = (id: string) => join(server.filesDir, id.slice(0, 2), id.slice(2, 4), id)
+
+/** Sealed bytes that no row knows, as a kill leaves them. */
+async function orphan({ hours }: { hours: number }): Promise<string> {
+  const id = randomUUID()
+  const path = pathOf(id)
+  await mkdir(join(path, '..'), { recursive: true })
+  await writeFile(path, Buffer.alloc(500))
+  const at = new Date(Date.now() - hours * 3_600_000)
+  await utimes(path, at, at)
+  return id
+}
+
+const isThere = (id: string) =>
+  stat(pathOf(id)).then(
+    () => true,
+    () => false,
+  )
+
+const report = (out: string) => JSON.parse(out) as Readonly<Record<string, unknown>>
+
+async function sweeps(t: Test): Promise<void> {
+  const [old, young] = [await orphan({ hours: 30 }), await orphan({ hours: 3 })]
+  const dry = await server.command('sweep', '--dry-run', '--json')
+  t.equal(dry.code, 0, dry.err)
+  t.match(report(dry.out), { dry_run: true, sound: 1, orphans: 1, orphan_bytes: 500, young: 1 })
+  t.ok(await isThere(old))
+  const real = await server.command('sweep')
+  t.equal(real.code, 0, real.err)
+  t.match(real.out, /1 sealed files are where .*\n1 without a row \(500 bytes\): removed/)
+  t.same([await isThere(old), await isThere(young)], [false, true])
+  const closer = await server.command('sweep', '--json', '--grace-hours', '1')
+  t.match(report(closer.out), { orphans: 1, young: 0 })
+  t.notOk(await isThere(young))
+}
+
+await t.test('beside the running service', async (t) => {
+  await sweeps(t)
+  hasBytes(t, await anna.get(kept), data)
+  if (isEmbedded) t.match(server.logs(), '"swept"', 'which did it')
+})
+
+/** What the service answers on its socket. */
+async function control(path: string, body: string, method = 'POST'): Promise<string> {
+  const call = request({ socketPath: socket, method, path })
+  call.end(body)
+  const answer = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
+    call.once('response', resolve).once('error', reject)
+  })
+  return await text(answer)
+}
+
+await t.test('its socket is for its owner alone, and takes what it knows', async (t) => {
+  if (!isEmbedded) {
+    await t.rejects(stat(socket), { code: 'ENOENT' }, 'with PostgreSQL there is none')
+    return
+  }
+  t.equal((await stat(socket)).mode & 0o777, 0o600)
+  const code = async (...args: Parameters<typeof control>) =>
+    (JSON.parse(await control(...args)) as { problem?: { code: string } }).problem?.code
+  t.equal(await code('/operations/bogus', '{}'), 'not_found')
+  t.equal(await code('/operations/constructor', '{}'), 'not_found')
+  t.equal(await code('/', '{}'), 'not_found')
+  t.equal(await code('/operations/sweep', '{'), 'bad_request')
+  t.equal(await code('/operations/sweep', '{"dry_run": 1}'), 'invalid_field')
+  t.equal(await code('/operations/sweep', '{"dry_run":true,"force":false,"x":1}'), 'invalid_field')
+  t.equal(await code('/operations/sweep', ' '.repeat(70_000)), 'body_too_large')
+  t.equal(await code('/operations/sweep', '', 'GET'), 'method_not_allowed')
+})
+
+await t.test('damage is told, and the exit code says so', async (t) => {
+  const id = filePath(await anna.file(pdf('lost')))
+  const [first = '', second = ''] = await server.blobs()
+  const lost = (await stat(first)).size < (await stat(second)).size ? first : second
+  await rm(lost)
+  const found = await server.command('sweep', '--json')
+  t.equal(found.code, 1)
+  t.match(report(found.out), { sound: 1, damaged: 1 })
+  hasStatus(t, await anna.delete(id), 200, 'what is left of it can be deleted')
+})
+
+await t.test('called wrongly', async (t) => {
+  for (const hours of ['0', '-1', 'x', '9999']) {
+    t.match(await server.command('sweep', '--grace-hours', hours), { code: 2, out: '' })
+  }
+  t.match(await server.command('sweep', '--bogus'), { code: 2, err: /unknown option/ })
+  t.match(await server.command('sweep', '--help'), { code: 0, out: /--dry-run/ })
+})
+
+await t.test('while the service is stopped', async (t) => {
+  await server.stop()
+  if (isEmbedded) await t.rejects(stat(socket), { code: 'ENOENT' }, 'the socket went with it')
+  const { code, out, err } = await server.command('sweep', '--json')
+  t.match(report(out), { sound: 1, damaged: 1 })
+  t.equal(code, 1, err)
+})
+
+await t.test('after a kill, whose socket nobody answers', async (t) => {
+  await server.start()
+  await server.kill()
+  if (isEmbedded) t.ok(await stat(socket))
+  t.match(report((await server.command('sweep', '--json')).out), { sound: 1 })
+  await server.start()
+  t.match(report((await server.command('sweep', '--json')).out), { sound: 1 })
+  hasBytes(t, await anna.get(kept), data)
+})
