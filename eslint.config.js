@@ -11,6 +11,7 @@ const rooms = {
   errors: { rooms: [], packages: [] },
   crypto: { rooms: ['errors'], packages: [] },
   keys: { rooms: ['crypto', 'errors'], packages: [] },
+  rotation: { rooms: ['crypto', 'keys', 'audit', 'ports', 'errors'], packages: [] },
   blobs: { rooms: ['ports', 'errors'], packages: [] },
   audit: { rooms: ['crypto', 'keys', 'ports', 'errors'], packages: [] },
   people: { rooms: ['crypto', 'keys', 'audit', 'ports', 'errors'], packages: [] },
@@ -45,13 +46,14 @@ const rooms = {
       'records',
       'jobs',
       'idempotency',
+      'rotation',
     ],
     packages: ['pg', '@electric-sql/pglite', 'fs-native-extensions'],
     only: 'ports',
   },
   integrations: { rooms: ['errors', 'ports', 'records'], packages: ['undici'], only: 'ports' },
   operations: {
-    rooms: ['errors', 'ports', 'files', 'keys', 'jobs'],
+    rooms: ['errors', 'ports', 'files', 'rotation', 'jobs'],
     packages: ['typebox', 'undici'],
   },
   http: {

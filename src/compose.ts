@@ -37,6 +37,7 @@ import { userKeys } from './keys/user-keys.js'
 import { inContext } from './log-context.js'
 import { operations } from './operations/operations.js'
 import type { WorkLog } from './ports/work-log.js'
+import { announceKeys } from './rotation/key-nodes.js'
 
 const HOUR_MS = 3_600_000
 
@@ -187,12 +188,13 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
     onProblem,
   })
   if (background) jobs.start()
+  const announced = background ? await announceKeys({ db, provider, onProblem }) : undefined
   return {
     config,
     audit,
     files,
     records: records.services,
-    operations: operations({ sweep: sweeping, graceHours: config.sweep.graceHours }),
+    operations: operations({ db, provider, sweep: sweeping, graceHours: config.sweep.graceHours }),
     ready: async () => ({
       database: await succeeds(database.ping()),
       storage: await succeeds(blobs.check()),
@@ -204,6 +206,7 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
       await running.close()
       await jobs.stop()
       await records.close()
+      await announced?.close()
       await database.close()
       indexKey.destroy()
     },

@@ -48,6 +48,8 @@ export const auditActions = [
   'assignment.create',
   'assignment.end',
   'storage.sweep',
+  'keys.rewrap',
+  'keys.retire',
 ] as const
 
 export type AuditAction = (typeof auditActions)[number]

@@ -10,6 +10,7 @@ import { askService } from '../operations/control-client.js'
 import { controlSocketIn } from '../operations/control-socket.js'
 import type {
   InputOf,
+  Operation,
   OperationContext,
   OperationName,
   Progress,
@@ -71,7 +72,9 @@ async function byItself<Name extends OperationName>(
   const log = makeLogger({ logLevel: 'error' }, { write })
   const services = await compose(config, secrets, log, { background: false })
   try {
-    return (await services.operations[name].run(input, context)) as ResultOf<Name>
+    // The list is by name; that input and name belong together was seen to by the types above.
+    const operation: Operation = services.operations[name]
+    return (await operation.run(input, context)) as ResultOf<Name>
   } finally {
     await services.close()
   }

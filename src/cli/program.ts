@@ -3,6 +3,12 @@ import { Command, CommanderError } from 'commander'
 import { checkConfig } from './check-config.js'
 import { type ExitCode, explain, type Terminal } from './context.js'
 import { init } from './init.js'
+import {
+  type KeysCommandOptions,
+  keysStatusCommand,
+  retireMasterCommand,
+  rotateMasterCommand,
+} from './keys.js'
 import { printExample } from './print-example.js'
 import { printToken, type TokenOptions } from './print-token.js'
 import { type SweepCommandOptions, sweepCommand } from './sweep.js'
@@ -50,6 +56,7 @@ function makeProgram(
   addConfigCommands(config, does)
   addSetUpCommands(program, does)
   addStorageCommands(program, does)
+  addKeyCommands(program.command('keys').description('look after the master keys'), does)
   return program
 }
 
@@ -115,6 +122,38 @@ function addStorageCommands(
         '\nExit code 0: all is well; 1: damage, or too much debris to believe.',
     )
     .action(does<SweepCommandOptions>(sweepCommand))
+}
+
+function addKeyCommands(
+  keys: Command,
+  does: <O>(action: Action<O>) => (options: O) => Promise<void>,
+): void {
+  keys
+    .command('status')
+    .description('what each master key is needed for, and which step of a rotation is safe now')
+    .option('--json', 'print it as JSON')
+    .addHelpText(
+      'after',
+      '\nA rotation: put the new key last in MASTER_KEYS of every node and restart them; move it to the' +
+        '\nfront everywhere; rotate-master; retire the old one; take it out of MASTER_KEYS.',
+    )
+    .action(does<KeysCommandOptions>(keysStatusCommand))
+  keys
+    .command('rotate-master')
+    .description('wrap all user keys and the index key with the first master key')
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      '\nFiles are not touched. Begun anew after a break; the service goes on meanwhile.',
+    )
+    .action(does<KeysCommandOptions>(rotateMasterCommand))
+  const retire = does<KeysCommandOptions & { id: string }>(retireMasterCommand)
+  keys
+    .command('retire')
+    .description('give up a master key that nothing needs any more')
+    .argument('<id>', 'as `keys status` shows it')
+    .option('--json', 'print it as JSON')
+    .action((id: string, options: KeysCommandOptions) => retire({ ...options, id }))
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

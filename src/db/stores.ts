@@ -3,6 +3,7 @@ import type { JobStore } from '../jobs/ports.js'
 import type { KeyStore } from '../keys/ports.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { RecordStores } from '../records/ports.js'
+import type { RotationStore } from '../rotation/ports.js'
 import { assignmentsTable } from './assignments-table.js'
 import { auditEventsTable } from './audit-events-table.js'
 import type { Database, Sql } from './database.js'
@@ -11,6 +12,7 @@ import { filesTable } from './files-table.js'
 import { idempotencyTable } from './idempotency-table.js'
 import { jobsTable } from './jobs-table.js'
 import { recordTypesTable } from './record-types-table.js'
+import { rotationTable } from './rotation-table.js'
 import { sweepTable } from './sweep-table.js'
 import { teamGrantsTable } from './team-grants-table.js'
 import { userKeysTable } from './user-keys-table.js'
@@ -20,6 +22,7 @@ export interface AllStores extends RecordStores {
   readonly keys: KeyStore
   readonly jobs: JobStore
   readonly sweep: SweepStore
+  readonly rotation: RotationStore
 }
 
 export function transactions(db: Database): Transactions<AllStores> {
@@ -40,5 +43,6 @@ function storesOn(sql: Sql): AllStores {
     keys: { ...userKeysTable(sql), ...deploymentKeysTable(sql) },
     jobs: jobsTable(sql),
     sweep: sweepTable(sql),
+    rotation: rotationTable(sql),
   }
 }

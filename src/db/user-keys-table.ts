@@ -16,7 +16,7 @@ const insertFirst: Query = {
   text: `with known as (
       insert into principals (principal_id) values ($1) on conflict (principal_id) do nothing
     )
-    insert into user_keys (user_id, version, wrapped) values ($1, $2, $3)
+    insert into user_keys (user_id, version, wrapped, master_key_id) values ($1, $2, $3, $4)
     on conflict do nothing returning user_id`,
 }
 const any: Query = {
@@ -30,8 +30,8 @@ export function userKeysTable(
   return {
     activeUserKey: async (userId) => (await sql.rows<UserKeyRow>(active, [userId]))[0],
     userKey: async (userId, version) => (await sql.rows<UserKeyRow>(find, [userId, version]))[0],
-    insertFirstUserKey: async ({ userId, version, wrapped }) =>
-      (await sql.rows(insertFirst, [userId, version, wrapped])).length > 0,
+    insertFirstUserKey: async ({ userId, version, wrapped }, masterKeyId) =>
+      (await sql.rows(insertFirst, [userId, version, wrapped, masterKeyId])).length > 0,
     hasSealedData: async () => (await sql.rows<{ found: boolean }>(any))[0]?.found ?? false,
   }
 }

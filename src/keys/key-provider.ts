@@ -15,4 +15,11 @@ export interface KeyProvider {
   /** As `wrap`, with a named master key: for its check value. */
   wrapWith(masterKeyId: string, key: FernetKey, claims: MasterClaims): Promise<string>
   unwrap(text: string, claims: MasterClaims): Promise<FernetKey>
+  /** As `unwrap`, and which of the master keys it was wrapped with. */
+  unwrapNamed(text: string, claims: MasterClaims): Promise<NamedUnwrapping>
+}
+
+export interface NamedUnwrapping {
+  readonly key: FernetKey
+  readonly masterKeyId: string
 }

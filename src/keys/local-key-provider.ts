@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { CryptoError } from '../crypto/crypto-error.js'
 import { FernetKey } from '../crypto/fernet-key.js'
-import type { KeyProvider } from './key-provider.js'
+import type { KeyProvider, NamedUnwrapping } from './key-provider.js'
 import { unwrapKey, wrapKey } from './wrapping.js'
 
 /**
@@ -14,6 +14,11 @@ export function localKeyProvider(texts: readonly string[]): KeyProvider {
   const ids = texts.map(masterKeyId)
   const [firstKey, firstId] = [keys[0], ids[0]]
   if (firstKey === undefined || firstId === undefined) throw new Error('A master key is needed')
+  const masters = keys.map((key, at) => ({ key, masterKeyId: ids[at] ?? '' }))
+  const unwrapNamed: KeyProvider['unwrapNamed'] = (text, claims) =>
+    new Promise((resolve) => {
+      resolve(unwrapWithAny(masters, (key) => unwrapKey(key, text, claims)))
+    })
   return {
     masterKeyIds: [firstId, ...ids.slice(1)],
     wrap: (key, claims) => Promise.resolve(wrapKey(firstKey, key, claims)),
@@ -22,18 +27,19 @@ export function localKeyProvider(texts: readonly string[]): KeyProvider {
       if (wrapper === undefined) throw new Error('No such master key')
       return Promise.resolve(wrapKey(wrapper, key, claims))
     },
-    unwrap: (text, claims) =>
-      new Promise((resolve) => {
-        resolve(unwrapWithAny(keys, (key) => unwrapKey(key, text, claims)))
-      }),
+    unwrap: async (text, claims) => (await unwrapNamed(text, claims)).key,
+    unwrapNamed,
   }
 }
 
 /** A token that another of the keys wraps is unauthentic under this one; every other fault is final. */
-function unwrapWithAny(keys: readonly FernetKey[], unwrap: (key: FernetKey) => FernetKey) {
-  for (const key of keys) {
+function unwrapWithAny(
+  masters: readonly NamedUnwrapping[],
+  unwrap: (master: FernetKey) => FernetKey,
+): NamedUnwrapping {
+  for (const { key, masterKeyId } of masters) {
     try {
-      return unwrap(key)
+      return { key: unwrap(key), masterKeyId }
     } catch (error) {
       if (!(error instanceof CryptoError) || error.reason !== 'unauthentic') throw error
     }

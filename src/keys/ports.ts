@@ -17,7 +17,7 @@ export interface KeyStore {
   activeUserKey(userId: string): Promise<UserKeyRow | undefined>
   userKey(userId: string, version: number): Promise<UserKeyRow | undefined>
   /** Makes the person known and stores their first key; false where they have one by now. */
-  insertFirstUserKey(row: UserKeyRow): Promise<boolean>
+  insertFirstUserKey(row: UserKeyRow, masterKeyId: string): Promise<boolean>
   deploymentKeys(): Promise<DeploymentKeyRow[]>
   /** False where there is one by now. */
   insertDeploymentKey(row: DeploymentKeyRow): Promise<boolean>

@@ -44,7 +44,7 @@ export function userKeys(dependencies: Dependencies): UserKeys {
     const claims = { use: 'user-key', user: userId, version: 1 } as const
     const row = { userId, version: 1, wrapped: await provider.wrap(key, claims) }
     key.destroy()
-    if (await store.insertFirstUserKey(row)) return row
+    if (await store.insertFirstUserKey(row, provider.masterKeyIds[0])) return row
     const made = await store.activeUserKey(userId)
     if (made === undefined) throw new CryptoError('malformed')
     return made

@@ -1,5 +1,8 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import type { Sweep } from '../files/sweep.js'
+import { keyStatus } from '../rotation/key-status.js'
+import { retireMaster } from '../rotation/retire-master.js'
+import { type RotationDependencies, rotateMaster } from '../rotation/rotate-master.js'
 
 /** How far a long operation is. */
 export interface Progress {
@@ -29,7 +32,13 @@ const sweepInput = Type.Object(
   { additionalProperties: false },
 )
 
-interface Dependencies {
+const nothing = Type.Object({}, { additionalProperties: false })
+const masterKey = Type.Object(
+  { master_key: Type.String({ pattern: '^[0-9a-f]{16}$' }) },
+  { additionalProperties: false },
+)
+
+interface Dependencies extends RotationDependencies {
   readonly sweep: Sweep
   readonly graceHours: number
 }
@@ -52,6 +61,16 @@ export function operations(use: Dependencies) {
         },
       ),
     ),
+    'keys-status': operation(nothing, () => keyStatus(use)),
+    'keys-rotate-master': operation(nothing, (_input, { signal, progress }) =>
+      rotateMaster(use)({
+        signal,
+        progress: (done, total) => {
+          progress({ done, total })
+        },
+      }),
+    ),
+    'keys-retire': operation(masterKey, ({ master_key }) => retireMaster(use)(master_key)),
   }
 }
 

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
@@ -124,4 +124,49 @@ await t.test('after a kill, whose socket nobody answers', async (t) => {
   await server.start()
   t.match(report((await server.command('sweep', '--json')).out), { sound: 1 })
   hasBytes(t, await anna.get(kept), data)
+})
+
+await t.test('a master key is turned while the service runs', async (t) => {
+  const key = () => `${randomBytes(32).toString('base64url')}=`
+  const [old, next] = [key(), key()]
+  const turned = await startServer({ MASTER_KEYS: old })
+  t.teardown(() => turned.close())
+  const ben = personOf(turned, 'ben')
+  const file = filePath(await ben.file(data))
+  const restart = async (masterKeys: string) => {
+    await turned.stop()
+    await turned.start({ MASTER_KEYS: masterKeys })
+  }
+  const status = async () => {
+    const { code, out, err } = await turned.command('keys', 'status', '--json')
+    t.equal(code, 0, err)
+    return (JSON.parse(out) as { master_keys: { id: string; safe: string[] }[] }).master_keys
+  }
+  const [first] = await status()
+  const oldId = first?.id ?? ''
+  t.match(first, { configured: 'first', user_keys: 1, index_key: true, nodes: 1, safe: [] })
+
+  const early = await turned.command('keys', 'retire', oldId)
+  t.match(early, { code: 1, out: '', err: /still needed/ })
+  await restart(`${old},${next}`)
+  t.match(await status(), [{ safe: [] }, { user_keys: 0, safe: ['move_first', 'retire'] }])
+  await restart(`${next},${old}`)
+  t.match(await status(), [{ safe: ['rotate'] }, { id: oldId, safe: ['move_first'] }])
+  const plain = await turned.command('keys', 'status')
+  t.match(plain.out, /1 node serves\n[0-9a-f]{16} {2}wraps here; .*safe now: rotate-master/)
+
+  const rotated = await turned.command('keys', 'rotate-master')
+  t.equal(rotated.code, 0, rotated.err)
+  t.match(rotated.out, /1 user keys re-wrapped[^]*index key: re-wrapped\n1 user keys opened again/)
+  hasBytes(t, await ben.get(file), data)
+  const retired = await turned.command('keys', 'retire', oldId)
+  t.match(retired, { code: 0, out: /retired[^]*Take it out of MASTER_KEYS/ }, retired.err)
+  await restart(next)
+  hasBytes(t, await ben.get(file), data)
+  const [only, ...others] = await status()
+  t.match([only?.safe, others], [[], []])
+  t.match(await turned.command('keys', 'retire', 'x'), { code: 2 })
+  t.match(await turned.command('keys', 'retire', '0'.repeat(16)), { code: 1, err: /Not found/ })
+  await turned.stop()
+  await t.rejects(turned.start({ MASTER_KEYS: old }), /No master key given opens the check value/)
 })

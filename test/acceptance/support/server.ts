@@ -44,7 +44,7 @@ export interface Server {
   call(path: string, options?: Call): Promise<Answer>
   /** Paths of everything under `filesDir`, relative to it. */
   blobs(): Promise<string[]>
-  /** Runs a command of `strongroom` with the settings of this service. */
+  /** Runs a command of `strongroom` with the settings this service was started with. */
   command(...args: string[]): Promise<CommandResult>
   /** SIGTERM; the exit code. */
   stop(): Promise<number | null>
@@ -165,8 +165,10 @@ export async function startServer(extra: Settings = {}): Promise<Server> {
   const orphan = () => child?.kill('SIGKILL')
   process.on('exit', orphan)
 
+  let current = base
   const start = async (settings: Settings = {}) => {
-    child = launch({ ...base, ...settings }, log)
+    current = { ...base, ...settings }
+    child = launch(current, log)
     await untilReady(child, origin, log)
   }
   const server: Server = {
@@ -185,7 +187,7 @@ export async function startServer(extra: Settings = {}): Promise<Server> {
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name))
     },
-    command: (...args) => runCommand(base, args),
+    command: (...args) => runCommand(current, args),
     start,
     stop: async () => (child === undefined ? null : await end(child, 'SIGTERM')),
     kill: async () => {

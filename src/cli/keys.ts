@@ -1,0 +1,89 @@
+import type { KeyStatus, MasterKeyStatus } from '../rotation/key-status.js'
+import { type ExitCode, type Terminal, UsageError } from './context.js'
+import { operate } from './operate.js'
+
+export interface KeysCommandOptions {
+  readonly json?: boolean
+}
+
+/** `strongroom keys status` */
+export async function keysStatusCommand(
+  terminal: Terminal,
+  { json }: KeysCommandOptions,
+): Promise<ExitCode> {
+  const status = await operate(terminal, 'keys-status', {})
+  if (json === true) terminal.out(JSON.stringify(status))
+  else for (const line of describe(status)) terminal.out(line)
+  return 0
+}
+
+/** `strongroom keys rotate-master` */
+export async function rotateMasterCommand(
+  terminal: Terminal,
+  { json }: KeysCommandOptions,
+): Promise<ExitCode> {
+  const report = await operate(terminal, 'keys-rotate-master', {})
+  if (json === true) {
+    terminal.out(JSON.stringify(report))
+    return 0
+  }
+  const { master_key, rewrapped, already, index_key, verified } = report
+  terminal.out(`${rewrapped} user keys re-wrapped, ${already} were under ${master_key} before`)
+  terminal.out(`index key: ${index_key ? 're-wrapped' : 'nothing to do'}`)
+  terminal.out(`${verified} user keys opened again under ${master_key}`)
+  return 0
+}
+
+/** `strongroom keys retire <id>` */
+export async function retireMasterCommand(
+  terminal: Terminal,
+  { json, id }: KeysCommandOptions & { readonly id: string },
+): Promise<ExitCode> {
+  if (!/^[0-9a-f]{16}$/.test(id)) {
+    throw new UsageError('expected the id of a master key: `strongroom keys status` lists them')
+  }
+  const retired = await operate(terminal, 'keys-retire', { master_key: id })
+  if (json === true) {
+    terminal.out(JSON.stringify(retired))
+    return 0
+  }
+  terminal.out(`Master key ${id} is retired: nothing needs it.`)
+  terminal.out(
+    retired.nodes > 0
+      ? 'Take it out of MASTER_KEYS of every node now, before the next restart of any.'
+      : 'No node runs with it.',
+  )
+  terminal.out('Keep it for as long as a backup is kept that was made while it was in use.')
+  return 0
+}
+
+function describe({ master_keys, nodes, unknown }: KeyStatus): string[] {
+  const lines = master_keys.map(lineOf)
+  return [
+    `${nodes} ${nodes === 1 ? 'node serves' : 'nodes serve'}`,
+    ...lines,
+    ...(unknown > 0 ? [`${unknown} user keys not looked at yet: rotate-master does`] : []),
+  ]
+}
+
+const steps = {
+  move_first: 'may be moved to the front of MASTER_KEYS, on every node',
+  rotate: 'rotate-master moves everything under it',
+  retire: 'may be retired',
+} as const
+
+function lineOf(key: MasterKeyStatus): string {
+  const facts = [
+    key.configured === 'first'
+      ? 'wraps here'
+      : key.configured === 'yes'
+        ? 'opens here'
+        : 'not here',
+    `on ${key.nodes} nodes, first on ${key.nodes_first}`,
+    `${key.user_keys} user keys`,
+    ...(key.index_key ? ['the index key'] : []),
+    ...(key.check_value ? [] : ['retired']),
+    ...key.safe.map((step) => `safe now: ${steps[step]}`),
+  ]
+  return `${key.id}  ${facts.join('; ')}`
+}

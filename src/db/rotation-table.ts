@@ -1,0 +1,67 @@
+import type { KeyNode, RotationStore, WrappedUserKey } from '../rotation/ports.js'
+import type { Query, Sql } from './database.js'
+import { run } from './run.js'
+
+const columns = 'user_id as "userId", version, wrapped, master_key_id as "masterKeyId"'
+const after: Query = {
+  name: 'rotation-user-keys-after',
+  text: `select ${columns} from user_keys where (user_id, version) > ($1::text, $2::integer)
+    order by user_id, version limit $3`,
+}
+const counts: Query = {
+  name: 'rotation-user-keys-count',
+  text: `select master_key_id as "masterKeyId", count(*)::integer as keys from user_keys
+    group by master_key_id order by master_key_id`,
+}
+const rewrap: Query = {
+  name: 'rotation-user-key-rewrap',
+  text: `update user_keys set wrapped = $4, master_key_id = $5
+    where user_id = $1 and version = $2 and wrapped = $3 returning user_id`,
+}
+const rewrapIndex: Query = {
+  name: 'rotation-index-key-rewrap',
+  text: `update deployment_keys set wrapped = $2, master_key_id = $3
+    where key_use = 'index-key' and master_key_id = $1 returning key_use`,
+}
+const removeCheck: Query = {
+  name: 'rotation-check-remove',
+  text: `delete from deployment_keys where key_use = 'check' and master_key_id = $1`,
+}
+const lock: Query = {
+  name: 'rotation-lock',
+  text: 'select pg_advisory_xact_lock(8006, 2)',
+}
+const sawNode: Query = {
+  name: 'rotation-node-seen',
+  text: `insert into key_nodes (node_id, master_key_ids, seen_at) values ($1, $2, $3)
+    on conflict (node_id) do update set seen_at = excluded.seen_at`,
+}
+const forgetNode: Query = {
+  name: 'rotation-node-forget',
+  text: 'delete from key_nodes where node_id = $1',
+}
+const nodes: Query = {
+  name: 'rotation-nodes',
+  text: `select node_id as "nodeId", master_key_ids as "masterKeyIds", seen_at as "seenAt"
+    from key_nodes where seen_at > $1 order by node_id`,
+}
+
+export function rotationTable(sql: Sql): RotationStore {
+  return {
+    userKeysAfter: (last, limit) =>
+      sql.rows<WrappedUserKey>(after, [last?.userId ?? '', last?.version ?? 0, limit]),
+    countByMasterKey: () => sql.rows<{ masterKeyId: string | null; keys: number }>(counts),
+    rewrapUserKey: async (row, wrapped, masterKeyId) => {
+      const values = [row.userId, row.version, row.wrapped, wrapped, masterKeyId]
+      return (await sql.rows(rewrap, values)).length > 0
+    },
+    rewrapIndexKey: async (from, wrapped, masterKeyId) =>
+      (await sql.rows(rewrapIndex, [from, wrapped, masterKeyId])).length > 0,
+    removeCheckValue: (masterKeyId) => run(sql, removeCheck, [masterKeyId]),
+    lockMasterKeys: () => run(sql, lock, []),
+    sawNode: ({ nodeId, masterKeyIds, seenAt }) =>
+      run(sql, sawNode, [nodeId, [...masterKeyIds], seenAt]),
+    forgetNode: (nodeId) => run(sql, forgetNode, [nodeId]),
+    nodesSince: (seenAfter) => sql.rows<KeyNode>(nodes, [seenAfter]),
+  }
+}
