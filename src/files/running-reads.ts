@@ -3,13 +3,28 @@ import type { FileStores } from './ports.js'
 
 /** Milliseconds between two looks at the grants that running readings rest on. */
 const LOOK_EVERY_MS = 1_000
-/** Milliseconds between two questions whether what a reading rests on beside its grant still holds. */
-const ASK_EVERY_MS = 3_000
+/** Milliseconds between two questions whether what a reading rests on still holds. */
+const ASK_EVERY_MS = 1_000
+/** Questions under way at once: others have some, too. */
+const MOST_QUESTIONS = 8
+/** Milliseconds a reading goes on without an answer: as long as an answer may be remembered. */
+const UNANSWERED_MS = 60_000
+
+/** Times are of `performance.now()`. */
+interface Asked {
+  isAsking: boolean
+  askedAt: number
+  /** Of the first question since the last answer. */
+  unansweredSince: number | undefined
+}
 
 /** A reading under way. */
 export interface RunningRead {
   readonly grantId: string
-  /** Where its grant is good only while something else holds; where that cannot be said, it throws. */
+  /**
+   * Where its grant is good only while something else holds; where that cannot be said, it throws. A
+   * reading of which it cannot be said for a minute is ended.
+   */
   readonly stillHolds?: (() => Promise<boolean>) | undefined
   /** Called at most once, when the reading must end. */
   end(why: EndReason): Promise<void>
@@ -18,7 +33,7 @@ export interface RunningRead {
 /**
  * Readings under way. One query a second, whatever their number, finds those whose grant was revoked
  * or whose file was deleted, on this node or another, and ends them; what else a grant rests on is
- * asked about every three seconds.
+ * asked about each second, or as often as the answers come.
  */
 export interface RunningReads {
   /** The answer is to be called when the reading is over. */
@@ -42,19 +57,24 @@ interface Dependencies {
 
 export function runningReads({ db, onProblem }: Dependencies): RunningReads {
   const running = new Set<RunningRead>()
+  const resting = new Map<RunningRead, Asked>()
   const tracked = new Set<Promise<void>>()
   let looking = false
-  let asking = false
+  let asking = 0
   let ending = false
 
   const track = (work: Promise<void>) => {
     const told = work.catch(onProblem).finally(() => tracked.delete(told))
     tracked.add(told)
   }
+  const forget = (reading: RunningRead) => {
+    running.delete(reading)
+    resting.delete(reading)
+  }
   const endThose = (isEnded: (reading: RunningRead) => boolean, why: EndReason) => {
     for (const reading of running) {
       if (!isEnded(reading)) continue
-      running.delete(reading)
+      forget(reading)
       track(reading.end(why))
     }
   }
@@ -71,28 +91,46 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
       looking = false
     }
   }
-  /** Apart from the look: one that answers late must not keep a revocation waiting. */
-  const ask = async () => {
-    if (asking) return
-    asking = true
-    await Promise.all(
-      [...running].map(async (reading) => {
-        try {
-          if ((await reading.stillHolds?.()) !== false) return
-          endThose((each) => each === reading, 'grant_ended')
-        } catch (error) {
-          onProblem(error)
-        }
-      }),
-    )
-    asking = false
+  /** Apart from the look, and each by itself: one that answers late keeps nothing else waiting. */
+  const ask = async (reading: RunningRead, asked: Asked) => {
+    asking += 1
+    asked.askedAt = performance.now()
+    asked.unansweredSince ??= asked.askedAt
+    try {
+      if (await reading.stillHolds?.()) asked.unansweredSince = undefined
+      else endThose((each) => each === reading, 'grant_ended')
+    } catch (error) {
+      onProblem(error)
+    }
+    asking -= 1
+    asked.isAsking = false
+    askNext()
+  }
+  const askNext = () => {
+    const now = performance.now()
+    for (const [reading, asked] of resting) {
+      if (asking >= MOST_QUESTIONS || now - asked.askedAt < ASK_EVERY_MS) return
+      // To the end of the queue, which is in the order of the last question.
+      resting.delete(reading)
+      resting.set(reading, asked)
+      if (asked.isAsking) continue
+      asked.isAsking = true
+      void ask(reading, asked)
+    }
+  }
+  const endUnanswered = () => {
+    const long = performance.now() - UNANSWERED_MS
+    endThose((reading) => (resting.get(reading)?.unansweredSince ?? long) < long, 'grant_ended')
   }
   const settled = async () => {
     await Promise.all(tracked)
   }
   const timer = setInterval(() => void look(), LOOK_EVERY_MS)
   timer.unref()
-  const askTimer = setInterval(() => void ask(), ASK_EVERY_MS)
+  const askTimer = setInterval(() => {
+    endUnanswered()
+    askNext()
+  }, ASK_EVERY_MS)
   askTimer.unref()
   return {
     add: (reading) => {
@@ -101,8 +139,12 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
         return () => undefined
       }
       running.add(reading)
+      if (reading.stillHolds !== undefined) {
+        const asked = { isAsking: false, askedAt: performance.now(), unansweredSince: undefined }
+        resting.set(reading, asked)
+      }
       return () => {
-        running.delete(reading)
+        forget(reading)
       }
     },
     track,

@@ -40,8 +40,9 @@ interface Openable {
  */
 export function listRecords(use: Dependencies): ListRecords {
   const { audit, portal } = use
+  const look = lookingAt(portal)
   return async (actor, query) => {
-    if (query.patientId !== undefined) look(portal, actor, query.patientId)
+    if (query.patientId !== undefined) look(actor, query.patientId)
     const found = await openable(use, actor, query)
     const page = found.slice(0, query.limit)
     const action = 'record.list'
@@ -54,13 +55,23 @@ export function listRecords(use: Dependencies): ListRecords {
   }
 }
 
+/** Looks under way at once: whoever lists at will must not keep others' questions waiting. */
+const mostLooks = 4
+
 /**
  * So that a new assignment is noticed before anything rests on it. The list does not wait for the answer:
  * what it holds does not rest on it, and a portal that is away is told of where it is asked.
  */
-function look(portal: Assignments | undefined, { userId }: Actor, patientId: string): void {
-  if (userId === patientId) return
-  portal?.isAssigned(userId, patientId).catch(() => undefined)
+function lookingAt(portal: Assignments | undefined) {
+  let underWay = 0
+  const over = () => {
+    underWay -= 1
+  }
+  return ({ userId }: Actor, patientId: string): void => {
+    if (portal === undefined || userId === patientId || underWay >= mostLooks) return
+    underWay += 1
+    portal.isAssigned(userId, patientId).then(over, over)
+  }
 }
 
 const placeOf = ({ file }: FileEntry): FileCursor => ({ at: file.createdAt, id: file.fileId })

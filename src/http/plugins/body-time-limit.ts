@@ -10,7 +10,8 @@ import { isParsedForUs } from './expect-continue.js'
  */
 export function registerBodyTimeLimit(app: App, limitMs: number): void {
   app.addHook('preParsing', (request, _reply, payload, done) => {
-    done(null, isParsedForUs(request) ? limited(request.raw, limitMs) : payload)
+    const isRead = request.method !== 'GET' && request.method !== 'HEAD' && isParsedForUs(request)
+    done(null, isRead ? limited(request.raw, limitMs) : payload)
   })
 }
 
@@ -24,11 +25,12 @@ function limited(body: IncomingMessage, limitMs: number): PassThrough {
     taken.destroy(new StrongroomError('request_timeout'))
   }, limitMs)
   const broken = () => {
+    clearTimeout(timer)
     if (!body.readableEnded) taken.destroy(new StrongroomError('body_incomplete'))
   }
-  taken.once('close', () => {
+  // The body may be in, or gone, where nobody reads what was taken of it.
+  body.once('end', () => {
     clearTimeout(timer)
-    body.off('close', broken)
   })
   body.once('close', broken)
   return body.pipe(taken)
