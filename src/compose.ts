@@ -7,7 +7,7 @@ import { wireRecords } from './compose-records.js'
 import type { Config } from './config.js'
 import type { Database } from './db/database.js'
 import { openEmbeddedDatabase } from './db/embedded-database.js'
-import { migrate } from './db/migrate.js'
+import { assertMigrated, migrate } from './db/migrate.js'
 import { openPostgresDatabase } from './db/postgres-database.js'
 import { transactions } from './db/stores.js'
 import { accessHistory } from './files/access-history.js'
@@ -63,9 +63,12 @@ export async function compose(
   const onProblem = (err: unknown) => {
     log.error({ err }, 'failed')
   }
-  const database = await openDatabase(config, onProblem)
+  // A connection outlives the request that opened it: what becomes of it is not that request's doing.
+  const database = await openDatabase(config, (err) => {
+    logger.error({ err }, 'failed')
+  })
   try {
-    await migrate(database)
+    await (background ? migrate(database) : assertMigrated(database))
     return await wire({ config, secrets, database, log, onProblem, background })
   } catch (error) {
     await database.close()
@@ -170,11 +173,11 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
     db,
     handlers: {
       ...records.jobHandlers,
-      purge: async () => {
-        await purge()
+      purge: async (_job, signal) => {
+        await purge(new Date(), signal)
       },
       sweep: async (_job, signal) => {
-        await sweeping({ dryRun: false, graceHours: config.sweep.graceHours }, { signal })
+        await sweeping({ dryRun: false, ...config.sweep }, { signal })
       },
     },
     recurring: [
@@ -194,7 +197,7 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
     audit,
     files,
     records: records.services,
-    operations: operations({ db, provider, sweep: sweeping, graceHours: config.sweep.graceHours }),
+    operations: operations({ db, provider, sweep: sweeping, ...config.sweep }),
     ready: async () => ({
       database: await succeeds(database.ping()),
       storage: await succeeds(blobs.check()),

@@ -28,8 +28,7 @@ async function main(): Promise<void> {
   stopOnSignals(async () => {
     log.info({ seconds: config.shutdownSeconds }, 'stopping: transfers may finish')
     try {
-      await control?.close()
-      await stop(app, services, config)
+      await stop(app, services, config, control)
     } catch (err) {
       log.fatal({ err }, 'the stop failed')
       process.exit(1)
@@ -46,8 +45,13 @@ async function openControl(
   log: Logger,
 ): Promise<ControlServer | undefined> {
   if (databaseUrl !== undefined) return undefined
+  const path = controlSocketIn(dataDir)
+  if (path === undefined) {
+    log.warn('DATA_DIR is too long for a control socket: commands need the service stopped')
+    return undefined
+  }
   try {
-    return await serveControl({ path: controlSocketIn(dataDir), operations, log })
+    return await serveControl({ path, operations, log })
   } catch (err) {
     log.warn({ err }, 'no control socket: commands can only be given while the service is stopped')
     return undefined
@@ -65,7 +69,9 @@ async function stop(
   app: App,
   services: Pick<Services, 'breakOff' | 'close'>,
   { shutdownSeconds }: Config,
+  control: ControlServer | undefined,
 ): Promise<void> {
+  const controlClosed = control?.close()
   const breakOff = setTimeout(() => {
     // Where the audit log is away as well, uploads still have to tidy up in what is left of the time.
     void Promise.race([services.breakOff(), pause(auditSeconds * 1_000)]).finally(() => {
@@ -74,6 +80,7 @@ async function stop(
   }, shutdownSeconds * 1_000)
   await app.close()
   clearTimeout(breakOff)
+  await controlClosed
   await services.close()
 }
 

@@ -40,10 +40,17 @@ export interface BlobStore {
   ): Promise<{ length: number }>
   /** `damaged` with `sealed_id` in its context where there is nothing under this id. */
   open(id: string): Promise<SealedBlob>
-  /** Idempotent; lasting when it resolves. */
+  /** Destroys bytes, also those set aside. Idempotent; lasting when it resolves. */
   remove(id: string): Promise<void>
   /** Every complete blob, in the order of ids. Blobs put or removed meanwhile may be missing. */
   list(): AsyncIterable<StoredBlob>
+  /**
+   * Takes bytes out of the list without destroying them; `open` brings them back where they are asked
+   * for after all. Idempotent; lasting when it resolves.
+   */
+  setAside(id: string): Promise<void>
+  /** Destroys, or only counts, what was set aside so long ago; how many there were. */
+  removeAside(olderThanMs: number, options?: { readonly dryRun: boolean }): Promise<number>
   /** Removes, or only counts, what killed processes left half written and is untouched for this long. */
   removeDebris(olderThanMs: number, options?: { readonly dryRun: boolean }): Promise<number>
   /** Resolves where a put would find its place now: for readiness. */

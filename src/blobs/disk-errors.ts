@@ -26,11 +26,12 @@ export function storageError(error: unknown): StrongroomError {
   })
 }
 
-/** Awaits `work`; an error named `errno` counts as done. */
-export async function unlessErrno(errno: string, work: Promise<unknown>): Promise<void> {
+/** Awaits `work`; an error named `errno` counts as done, with nothing for an answer. */
+export async function unlessErrno<T>(errno: string, work: Promise<T>): Promise<T | undefined> {
   try {
-    await work
+    return await work
   } catch (error) {
     if (errnoOf(error) !== errno) throw error
+    return undefined
   }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, link, open, readdir, rm, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import {
@@ -28,6 +28,8 @@ interface Disk {
   root: string
   /** Where bytes lie until they are complete: in `root`, so that a link can give them their place. */
   incoming: string
+  /** Where bytes lie that were set aside, under their ids. */
+  aside: string
   folders: DurableFolders
   /** Names in `incoming` that a put of this process is writing. */
   writing: Set<string>
@@ -43,15 +45,19 @@ export async function localDiskBlobStore(options: { folder: string }): Promise<B
   const root = resolve(options.folder)
   await onDisk(makeRoot(root))
   const incoming = join(root, 'incoming')
-  const disk = { root, incoming, folders: durableFolders(root), writing: new Set<string>() }
-  await onDisk(disk.folders.make(incoming))
+  const aside = join(root, 'aside')
+  const disk = { root, incoming, aside, folders: durableFolders(root), writing: new Set<string>() }
+  for (const each of [incoming, aside]) await onDisk(disk.folders.make(each))
   const store: BlobStore = {
     put: (id, bytes, { signal } = {}) => put(disk, id, bytes, signal),
     open: (id) => openBlob(disk, id),
     remove: (id) => remove(disk, id),
     list: () => list(disk),
+    setAside: (id) => onDisk(setAside(disk, id)),
+    removeAside: (olderThanMs, { dryRun } = { dryRun: false }) =>
+      onDisk(removeOld(disk.aside, 'ctime', olderThanMs, { dryRun })),
     removeDebris: (olderThanMs, { dryRun } = { dryRun: false }) =>
-      onDisk(removeDebris(disk, olderThanMs, dryRun)),
+      onDisk(removeOld(disk.incoming, 'mtime', olderThanMs, { dryRun, except: disk.writing })),
     check: () => onDisk(check(disk)),
   }
   await store.check()
@@ -132,17 +138,38 @@ async function linkNew(disk: Disk, temporary: string, place: Place): Promise<voi
 
 async function remove(disk: Disk, id: string): Promise<void> {
   const place = placeOf(disk, id)
-  await onDisk(
-    unlessErrno(
-      'ENOENT',
-      unlink(place.path).then(() => disk.folders.sync(place.folder)),
-    ),
+  await onDisk(unlinkIn(disk, place.folder, id))
+  await onDisk(unlinkIn(disk, disk.aside, id))
+}
+
+/** Lasting; nothing where it is not there. */
+async function unlinkIn(disk: Disk, folder: string, name: string): Promise<void> {
+  await unlessErrno(
+    'ENOENT',
+    unlink(join(folder, name)).then(() => disk.folders.sync(folder)),
   )
 }
 
+async function setAside(disk: Disk, id: string): Promise<void> {
+  const place = placeOf(disk, id)
+  await unlessErrno('ENOENT', rename(place.path, join(disk.aside, id)))
+  await disk.folders.sync(disk.aside)
+  await unlessErrno('ENOENT', disk.folders.sync(place.folder))
+}
+
+/** To its place again, where it was set aside, without a moment in which it is nowhere. */
+async function bringBack(disk: Disk, id: string): Promise<void> {
+  const [place, path] = [placeOf(disk, id), join(disk.aside, id)]
+  if ((await unlessErrno('ENOENT', stat(path))) === undefined) return
+  await disk.folders.make(place.folder)
+  // Another reader may be doing the same.
+  await unlessErrno('EEXIST', unlessErrno('ENOENT', link(path, place.path)))
+  await disk.folders.sync(place.folder)
+  await unlinkIn(disk, disk.aside, id)
+}
+
 async function openBlob(disk: Disk, id: string): Promise<SealedBlob> {
-  const { path } = placeOf(disk, id)
-  const handle = await openToRead(path, id)
+  const handle = await openToRead(disk, id)
   let closing: Promise<void> | undefined
   const close = () => (closing ??= onDisk(handle.close()))
   try {
@@ -159,11 +186,16 @@ async function openBlob(disk: Disk, id: string): Promise<SealedBlob> {
   }
 }
 
-async function openToRead(path: string, id: string): Promise<FileHandle> {
+async function openToRead(disk: Disk, id: string, wasAside = false): Promise<FileHandle> {
   try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    return await open(placeOf(disk, id).path, constants.O_RDONLY | constants.O_NOFOLLOW)
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ELOOP') throw damaged(id, error)
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' && !wasAside) {
+      await onDisk(bringBack(disk, id))
+      return await openToRead(disk, id, true)
+    }
+    if (errno === 'ENOENT' || errno === 'ELOOP') throw damaged(id, error)
     throw storageError(error)
   }
 }
@@ -245,13 +277,19 @@ async function fileFacts(path: string): Promise<{ length: number; modifiedAt: Da
   }
 }
 
-async function removeDebris(disk: Disk, olderThanMs: number, dryRun: boolean): Promise<number> {
+/** Of what is set aside the time of the renaming counts (ctime), as its content is of any age. */
+async function removeOld(
+  folder: string,
+  since: 'mtime' | 'ctime',
+  olderThanMs: number,
+  { dryRun, except }: { dryRun: boolean; except?: ReadonlySet<string> },
+): Promise<number> {
   let removed = 0
-  for (const name of await namesIn(disk.incoming)) {
-    if (disk.writing.has(name)) continue
-    const path = join(disk.incoming, name)
-    const facts = await fileFacts(path)
-    if (facts === undefined || Date.now() - facts.modifiedAt.getTime() < olderThanMs) continue
+  for (const name of await namesIn(folder)) {
+    if (except?.has(name) === true) continue
+    const path = join(folder, name)
+    const facts = await unlessErrno('ENOENT', stat(path))
+    if (facts === undefined || Date.now() - facts[since].getTime() < olderThanMs) continue
     if (!dryRun) await rm(path, { force: true })
     removed += 1
   }

@@ -49,6 +49,9 @@ export function loggedBlobStore(store: BlobStore, log: Pick<WorkLog, 'error'>): 
     open: async (id) => toldBlob(id, await told('open', id, store.open(id))),
     remove: (id) => told('remove', id, store.remove(id)),
     list: () => toldEach('list', undefined, store.list()),
+    setAside: (id) => told('set aside', id, store.setAside(id)),
+    removeAside: (olderThanMs, options) =>
+      told('remove aside', undefined, store.removeAside(olderThanMs, options)),
     removeDebris: (olderThanMs, options) =>
       told('remove debris', undefined, store.removeDebris(olderThanMs, options)),
     check: () => told('check', undefined, store.check()),

@@ -42,7 +42,9 @@ export async function operate<Name extends OperationName>(
   }
   try {
     if (config.databaseUrl === undefined) {
-      const answer = await askService(controlSocketIn(config.dataDir), name, input, context)
+      const socket = controlSocketIn(config.dataDir)
+      const answer =
+        socket === undefined ? undefined : await askService(socket, name, input, context)
       if (answer !== undefined) return answer.result as ResultOf<Name>
     }
     return await byItself(config, terminal, name, input, context)

@@ -110,14 +110,15 @@ function addStorageCommands(
 ): void {
   program
     .command('sweep')
-    .description('compare sealed bytes with the database, both ways, and remove debris')
-    .option('--dry-run', 'say what would be removed, and remove nothing')
+    .description('compare sealed bytes with the database, both ways, and set debris aside')
+    .option('--dry-run', 'say what would be done, and touch nothing')
     .option('--grace-hours <n>', 'leave alone what is younger (default: SWEEP_GRACE_HOURS)')
-    .option('--force', 'remove debris also where there is suspiciously much of it')
+    .option('--force', 'set debris aside also where there is suspiciously much of it')
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',
-      '\nDebris is what a kill left: it can be opened by nobody. A row without its bytes is damage and' +
+      '\nDebris is what a kill left: it can be opened by nobody. It is set aside, comes back where a row' +
+        '\nasks for it, and is destroyed after SWEEP_KEEP_DAYS. A row without its bytes is damage and' +
         '\nstays. Beside a service on the embedded database this is done by that service.' +
         '\nExit code 0: all is well; 1: damage, or too much debris to believe.',
     )

@@ -34,16 +34,17 @@ function hoursOf(text: string): number {
 
 function describe(report: SweepReport): string[] {
   const { dry_run: isDry, refused, sound, orphans, orphan_bytes, young, intents } = report
-  const does = isDry || refused ? 'not removed' : 'removed'
+  const does = isDry || refused ? 'not touched' : 'removed'
   return [
     `${sound} sealed files are where the database says`,
-    `${orphans} without a row (${orphan_bytes} bytes): ${does}`,
+    `${orphans} without a row (${orphan_bytes} bytes): ${isDry || refused ? 'not touched' : 'set aside'}`,
+    `${report.destroyed} set aside long ago: ${isDry || refused ? 'not touched' : 'destroyed'}`,
     `${young} without a row, too young to tell: left alone`,
     `${intents} intents of uploads that came to nothing, ${report.half_written} half-written files: ${does}`,
     `${report.damaged} rows without their bytes${report.damaged > 0 ? ': DAMAGE, named in the log' : ''}`,
     ...(refused
       ? [
-          'Too much to be debris. Is this the right database? Nothing was removed; --force removes it',
+          'Too much to be debris. Is this the right database? Nothing was touched; --force sets it aside',
         ]
       : []),
   ]

@@ -48,6 +48,7 @@ export function arrange(values: Values, cwd: string) {
     sweep: Object.freeze({
       everyHours: values.SWEEP_EVERY_HOURS,
       graceHours: values.SWEEP_GRACE_HOURS,
+      keepDays: values.SWEEP_KEEP_DAYS,
     }),
     http: arrangeHttp(values),
     keys: unprintable({

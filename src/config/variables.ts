@@ -285,9 +285,14 @@ export const sections = {
       30,
     ),
     SWEEP_EVERY_HOURS: plain(
-      'How often stored bytes are compared with the database, and debris is removed',
+      'How often stored bytes are compared with the database, and debris is set aside',
       integer(1, 8_760, 'hours'),
       24,
+    ),
+    SWEEP_KEEP_DAYS: plain(
+      'Bytes without a row are set aside for so long before they are destroyed: longer than a backup is kept',
+      days(1, 36_500),
+      30,
     ),
     SWEEP_GRACE_HOURS: plain(
       'Bytes without a row are left alone for so long: they may belong to an upload under way',

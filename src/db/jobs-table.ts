@@ -5,7 +5,8 @@ import { run } from './run.js'
 const insert: Query = {
   name: 'jobs-insert',
   text: `insert into jobs (job_id, kind, payload, run_after) values ($1, $2, $3, $4)
-    on conflict (job_id) do nothing`,
+    on conflict (job_id) do update set run_after = least(jobs.run_after, excluded.run_after)
+      where jobs.lease_until is null`,
 }
 const claim: Query = {
   name: 'jobs-claim',

@@ -24,6 +24,11 @@ const selectApplied = {
   text: 'SELECT name, checksum FROM schema_migrations ORDER BY name',
 }
 
+const selectLedger = {
+  name: 'migrations-ledger',
+  text: `SELECT to_regclass('schema_migrations') IS NOT NULL AS found`,
+}
+
 const insertApplied = {
   name: 'migrations-insert',
   text: 'INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)',
@@ -60,6 +65,25 @@ export async function migrate(
     if (done) applied.push(migration.name)
   }
   return { applied }
+}
+
+/**
+ * For a command, which must not change a database that it may have been pointed at by mistake.
+ * @throws StrongroomError `conflict` unless everything is applied already; what `migrate` throws
+ */
+export async function assertMigrated(
+  db: Database,
+  migrations: readonly Migration[] = allMigrations,
+): Promise<void> {
+  const [ledger] = await db.rows<{ found: boolean }>(selectLedger)
+  const applied = ledger?.found === true ? await countApplied(db, migrations) : 0
+  if (applied === migrations.length) return
+  throw new StrongroomError('conflict', {
+    detail:
+      applied === 0
+        ? 'This is no database of Strongroom: nothing was changed in it'
+        : 'The database is older than this version: start the service once, which brings it up to date',
+  })
 }
 
 async function inTurn<T>(db: Database, work: (sql: Transaction) => Promise<T>): Promise<T> {

@@ -14,13 +14,16 @@ interface Dependencies {
   readonly purge: (actor: Actor, file: { readonly fileId: string }) => Promise<void>
 }
 
-/** Purges every deleted file whose retention time is over; how many there were. */
+/** Purges every deleted file whose retention time is over; how many there were. Stops when `signal` aborts. */
 export function purgeDue({ db, purge }: Dependencies) {
-  return async (now = new Date()): Promise<number> => {
+  return async (now = new Date(), signal?: AbortSignal): Promise<number> => {
     let count = 0
     for (;;) {
       const fileIds = await db.stores.files.purgeable(now, BATCH)
-      for (const fileId of fileIds) await purge(systemActor('purge'), { fileId })
+      for (const fileId of fileIds) {
+        signal?.throwIfAborted()
+        await purge(systemActor('purge'), { fileId })
+      }
       count += fileIds.length
       if (fileIds.length < BATCH) return count
     }

@@ -12,7 +12,9 @@ export interface SweepOptions {
   readonly dryRun: boolean
   /** Hours; what is younger may belong to an upload under way. */
   readonly graceHours: number
-  /** Removes debris also where there is suspiciously much of it. */
+  /** Days; what was set aside so long ago is destroyed. */
+  readonly keepDays: number
+  /** Sets debris aside also where there is suspiciously much of it. */
   readonly force?: boolean
 }
 
@@ -22,9 +24,11 @@ export interface SweepReport {
   readonly refused: boolean
   /** Sealed bytes that are where a row says, with the length it says. */
   readonly sound: number
-  /** Sealed bytes that no row knows, past the grace time: removed. */
+  /** Sealed bytes that no row knows, past the grace time: set aside, where a row finds them again. */
   readonly orphans: number
   readonly orphan_bytes: number
+  /** Of those set aside earlier: destroyed, as no row has asked for them in all that time. */
+  readonly destroyed: number
   /** The same, younger: left alone. */
   readonly young: number
   /** Intents of uploads that came to nothing: removed. */
@@ -45,7 +49,7 @@ export type Sweep = (
 
 interface Dependencies {
   readonly db: Transactions<FileStores & { readonly sweep: SweepStore }>
-  readonly blobs: Pick<BlobStore, 'list' | 'open' | 'remove' | 'removeDebris'>
+  readonly blobs: Pick<BlobStore, 'list' | 'open' | 'setAside' | 'removeAside' | 'removeDebris'>
   readonly log: WorkLog
 }
 
@@ -53,8 +57,9 @@ const HOUR_MS = 3_600_000
 const BATCH = 500
 const TELL_EVERY = 100
 
-/** Debris below this is never too much; above, more than a tenth of what is sound. */
+/** Debris below this is not too much where anything is sound; above, more than a tenth of that. */
 const MUCH_DEBRIS = 100
+const DAY_MS = 24 * HOUR_MS
 
 type Counts = { -readonly [Name in keyof Omit<SweepReport, 'dry_run' | 'refused'>]: number }
 
@@ -62,35 +67,47 @@ type Counts = { -readonly [Name in keyof Omit<SweepReport, 'dry_run' | 'refused'
  * Compares what is stored with what the database knows, both ways, in the order of sealed ids and in
  * constant memory. Bytes that no row knows are debris of uploads and deletions that were cut off; a
  * row without its bytes is damage and stays. What is found is looked at again before it counts, as
- * uploads go on meanwhile. It is counted first and removed then: who points the service at the wrong
- * database must not lose all files. May be broken off at any point and begun anew.
+ * uploads go on meanwhile. Nothing is destroyed here but what was set aside long ago: who points the
+ * service at another database, or restores an old one, must not lose a file by it. It is counted first, so
+ * that nothing is touched where the numbers make no sense. May be broken off at any point and begun anew.
  */
 export function sweep(use: Dependencies): Sweep {
   return async (options, { signal, progress } = {}) => {
-    const tour = { before: new Date(Date.now() - options.graceHours * HOUR_MS), signal, progress }
+    const tour = {
+      before: new Date(Date.now() - options.graceHours * HOUR_MS),
+      keepMs: options.keepDays * DAY_MS,
+      ...{ signal, progress },
+    }
     let counts = await goRound(use, { ...tour, dryRun: true })
-    const { orphans, sound } = counts
-    const refused = options.force !== true && orphans > Math.max(MUCH_DEBRIS, sound / 10)
-    if (!options.dryRun && !refused) counts = await goRound(use, { ...tour, dryRun: false })
+    const refused = options.force !== true && makesNoSense(counts)
+    if (!options.dryRun) {
+      // Before anything is touched: it may be broken off then.
+      await putOnRecord(use, counts, refused)
+      if (!refused) counts = await goRound(use, { ...tour, dryRun: false })
+    }
     const report = { dry_run: options.dryRun, refused, ...counts }
     if (refused) use.log.error({ ...report }, 'swept')
     else use.log.info({ ...report }, 'swept')
-    if (!options.dryRun) await putOnRecord(use, report)
     return report
   }
+}
+
+function makesNoSense({ orphans, sound }: Counts): boolean {
+  return orphans > (sound === 0 ? 0 : Math.max(MUCH_DEBRIS, sound / 10))
 }
 
 interface Tour {
   readonly dryRun: boolean
   readonly before: Date
+  readonly keepMs: number
   readonly signal: AbortSignal | undefined
   readonly progress: SweepProgress | undefined
 }
 
 async function goRound(use: Dependencies, tour: Tour): Promise<Counts> {
-  const { before, dryRun, progress, signal } = tour
+  const { before, dryRun, keepMs, progress, signal } = tour
   const counts: Counts = {
-    ...{ sound: 0, orphans: 0, orphan_bytes: 0, young: 0 },
+    ...{ sound: 0, orphans: 0, orphan_bytes: 0, destroyed: 0, young: 0 },
     ...{ intents: 0, half_written: 0, damaged: 0 },
   }
   let done = 0
@@ -106,6 +123,7 @@ async function goRound(use: Dependencies, tour: Tour): Promise<Counts> {
     if (++done % TELL_EVERY === 0) progress?.(done)
   }
   await removeIntents(use, counts, tour)
+  counts.destroyed = await use.blobs.removeAside(keepMs, { dryRun })
   counts.half_written = await use.blobs.removeDebris(Date.now() - before.getTime(), { dryRun })
   progress?.(done)
   return counts
@@ -163,8 +181,8 @@ async function lookAtOrphan(
   counts.orphans += 1
   counts.orphan_bytes += blob.length
   if (dryRun) return
-  await use.blobs.remove(blob.id)
-  use.log.info({ sealed_id: blob.id, bytes: blob.length }, 'debris removed')
+  await use.blobs.setAside(blob.id)
+  use.log.info({ sealed_id: blob.id, bytes: blob.length }, 'debris set aside')
 }
 
 /** After the bytes, so that a sweep cut off between them finds these again. */
@@ -185,9 +203,10 @@ async function removeIntents(
 
 async function putOnRecord(
   use: Dependencies,
-  { orphans, damaged, refused }: SweepReport,
+  { orphans, damaged, destroyed }: Counts,
+  refused: boolean,
 ): Promise<void> {
-  if (orphans === 0 && damaged === 0) return
+  if (orphans === 0 && damaged === 0 && destroyed === 0) return
   const reason = damaged > 0 ? 'damaged' : refused ? 'refused' : undefined
   await use.db.transaction(async (stores) => {
     await stores.audit.append(
@@ -195,6 +214,7 @@ async function putOnRecord(
         action: 'storage.sweep',
         outcome: reason === undefined ? 'success' : 'failed',
         reason,
+        bytes: refused ? 0 : orphans + destroyed,
       }),
     )
   })

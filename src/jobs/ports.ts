@@ -15,8 +15,8 @@ export type ClaimedJob = Pick<JobRow, 'jobId' | 'attempts'>
 
 export interface JobStore {
   /**
-   * Adds a job, in the transaction of the change that calls for it. Where one of this id is waiting or
-   * under way, that one is enough.
+   * Adds a job, in the transaction of the change that calls for it. Where one of this id is under way,
+   * that one is enough; one that is waiting is done at the earlier time of both.
    */
   add(job: NewJob, runAfter: Date): Promise<void>
   /** Takes the oldest job that is due and leased by no one (FOR UPDATE SKIP LOCKED). */

@@ -9,7 +9,8 @@ const nobody = new Set(['ENOENT', 'ECONNREFUSED'])
 
 /**
  * Has the service that listens at `path` carry out an operation; nothing where none listens.
- * @throws StrongroomError the service's, or `internal` where it went away in the middle
+ * @throws StrongroomError the service's, `internal` where it went away in the middle, `forbidden` where
+ * the socket is another user's
  */
 export async function askService(
   path: string,
@@ -32,14 +33,22 @@ export async function askService(
       else if ('result' in line) return { result: line.result }
       else throw problemFrom(line)
     }
-    throw new StrongroomError('internal', { detail: 'The service ended before it was done' })
+    throw wentAway()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && nobody.has(String(error.code)))
-      return undefined
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    if (nobody.has(code)) return undefined
+    if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET') throw wentAway()
+    if (code === 'EACCES') {
+      throw new StrongroomError('forbidden', { detail: 'The control socket is another user’s' })
+    }
     throw error
   } finally {
     await client.destroy()
   }
+}
+
+function wentAway(): StrongroomError {
+  return new StrongroomError('internal', { detail: 'The service ended before it was done' })
 }
 
 function problemFrom({ problem: { code, detail } }: Extract<ControlLine, { problem: unknown }>) {

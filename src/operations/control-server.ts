@@ -24,12 +24,16 @@ const inputLimitMs = 10_000
 
 /**
  * Carries out operations for whoever may open the socket: its owner, 0600. Rejects with the system's
- * error where the socket cannot be made, as with a path of more than some 100 bytes.
+ * error where the socket cannot be made.
  */
 export async function serveControl({ path, operations, log }: Options): Promise<ControlServer> {
   const stopping = new AbortController()
   const running = new Set<Promise<void>>()
-  const server = createServer({ requestTimeout: inputLimitMs }, (request, response) => {
+  const options = { requestTimeout: inputLimitMs, connectionsCheckingInterval: 1_000 }
+  const server = createServer(options, (request, response) => {
+    stopping.signal.addEventListener('abort', () => {
+      if (!request.complete) request.destroy()
+    })
     const work = answer(request, response)
     running.add(work)
     void work.finally(() => running.delete(work))
@@ -66,8 +70,13 @@ export async function serveControl({ path, operations, log }: Options): Promise<
   } finally {
     process.umask(before)
   }
-  await listening
-  await chmod(path, 0o600)
+  try {
+    await listening
+    await chmod(path, 0o600)
+  } catch (error) {
+    server.close()
+    throw error
+  }
   return {
     close: async () => {
       stopping.abort(new StrongroomError('shutting_down'))

@@ -22,6 +22,11 @@ export interface ControlProblem {
   readonly detail?: string | undefined
 }
 
-export function controlSocketIn(dataDir: string): string {
-  return join(dataDir, 'control.sock')
+/** Bytes of a socket's path that every system takes (sun_path); a longer one would be cut in silence. */
+const maxPathBytes = 103
+
+/** Nothing where the folder's name is too long for a socket in it. */
+export function controlSocketIn(dataDir: string): string | undefined {
+  const path = join(dataDir, 'control.sock')
+  return Buffer.byteLength(path) > maxPathBytes ? undefined : path
 }

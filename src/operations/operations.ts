@@ -41,6 +41,7 @@ const masterKey = Type.Object(
 interface Dependencies extends RotationDependencies {
   readonly sweep: Sweep
   readonly graceHours: number
+  readonly keepDays: number
 }
 
 /** The closed list of operations, by the name they are asked for. */
@@ -51,6 +52,7 @@ export function operations(use: Dependencies) {
         {
           dryRun: input.dry_run,
           graceHours: input.grace_hours ?? use.graceHours,
+          keepDays: use.keepDays,
           force: input.force,
         },
         {

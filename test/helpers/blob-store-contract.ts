@@ -303,6 +303,48 @@ function keeping(t: Test, fresh: Fresh): void {
     await t.rejects(unfinished)
   })
 
+  void t.test(
+    'what is set aside is in no list, and comes back where it is asked for',
+    async (t) => {
+      const { store, kept } = await fresh(t)
+      const [id, other] = [randomUUID(), randomUUID()]
+      const bytes = randomBytes(300_000)
+      await store.put(id, pieces(bytes, 70_000))
+      await store.put(other, pieces(bytes, 70_000))
+      await store.setAside(id)
+      await store.setAside(id)
+      await store.setAside(randomUUID())
+      t.same(
+        (await listed(store)).map((blob) => blob.id),
+        [other],
+      )
+      t.equal((await kept()).length, 2, 'nothing is destroyed')
+      const readers = await Promise.all(Array.from({ length: 5 }, () => readWhole(store, id)))
+      for (const found of readers) t.ok(found.equals(bytes))
+      t.equal((await listed(store)).length, 2)
+      t.equal((await kept()).length, 2)
+    },
+  )
+
+  void t.test('what is set aside is destroyed when its time has come, or removed', async (t) => {
+    const { store, kept } = await fresh(t)
+    const ids = [randomUUID(), randomUUID(), randomUUID()]
+    for (const id of ids) await store.put(id, pieces(randomBytes(10), 5))
+    const [first = '', second = '', third = ''] = ids
+    for (const id of [first, second]) await store.setAside(id)
+    t.equal(await store.removeAside(3_600_000), 0, 'not yet')
+    t.equal(await store.removeAside(0, { dryRun: true }), 2)
+    await store.remove(first)
+    t.equal((await kept()).length, 2)
+    t.equal(await store.removeAside(0), 1)
+    for (const id of [first, second]) await t.rejects(store.open(id), { code: 'damaged' })
+    t.same(
+      (await listed(store)).map((blob) => blob.id),
+      [third],
+    )
+    t.equal((await kept()).length, 1)
+  })
+
   void t.test('a put under way is not debris', async (t) => {
     const { store } = await fresh(t)
     const id = randomUUID()

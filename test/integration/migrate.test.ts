@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { migrate } from '../../src/db/migrate.js'
+import { assertMigrated, migrate } from '../../src/db/migrate.js'
 import { createTestDatabase, engines, type TestDatabase } from '../helpers/databases.js'
 
 const first = { name: '0001-first', sql: 'CREATE TABLE a (n int); INSERT INTO a VALUES (1);' }
@@ -11,9 +11,25 @@ for (const engine of engines) {
   await t.test(engine, async (t) => {
     const place = await createTestDatabase(engine)
     t.teardown(() => place.drop())
+    await t.test('a command changes nothing', (t) => commands(t, place))
     await t.test('in order and once', (t) => inOrder(t, place))
     await t.test('what does not fit is refused', (t) => refusals(t, place))
   })
+}
+
+async function commands(t: Test, place: TestDatabase): Promise<void> {
+  const db = await place.open()
+  t.teardown(() => db.close())
+  const tables = { name: 'tables', text: "SELECT 1 FROM pg_tables WHERE schemaname = 'public'" }
+  const conflict = (detail: RegExp) => ({ code: 'conflict', detail })
+  await t.rejects(assertMigrated(db, [first]), conflict(/no database of Strongroom/))
+  t.same(await db.rows(tables), [])
+  await migrate(db, [first])
+  await assertMigrated(db, [first])
+  await t.rejects(assertMigrated(db, [first, second]), conflict(/older than this version/))
+  await migrate(db, [first, second])
+  await t.rejects(assertMigrated(db, [first]), { code: 'internal', detail: /newer/ })
+  await db.script('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
 }
 
 async function inOrder(t: Test, place: TestDatabase): Promise<void> {

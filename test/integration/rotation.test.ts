@@ -32,7 +32,10 @@ async function deployment(t: Test, database: Database, count = 20) {
   }
   const using = (...masterKeys: string[]) => ({ db, provider: localKeyProvider(masterKeys) })
   const announce = async (...masterKeys: string[]) => {
-    const node = await announceKeys({ ...using(...masterKeys), onProblem: t.error })
+    const node = await announceKeys({
+      ...using(...masterKeys),
+      onProblem: (error) => t.error(error),
+    })
     return node.close
   }
   /** Everything opens with these master keys alone, and is what it was. */

@@ -60,16 +60,24 @@ async function house(t: Test, database: Database) {
     return found.sort()
   }
   const events = async () => {
-    const text = 'select action, outcome, reason, actor_id from audit_events'
-    return await database.rows({ name: 'sweep-test-events', text })
+    const text = 'select action, outcome, reason, actor_id, bytes from audit_events'
+    return await database.rows<{ bytes: string | number }>({ name: 'sweep-test-events', text })
   }
   const run = (dryRun = false, use: Partial<Parameters<typeof sweep>[0]> = {}, force = false) =>
-    sweep({ db, blobs, log, ...use })({ dryRun, graceHours, force })
+    sweep({ db, blobs, log, ...use })({ dryRun, graceHours, keepDays: 30, force })
   return { db, blobs, folder, pathOf, blob, row, ids, events, run, lines }
 }
 
 const nothing = {
-  ...{ dry_run: false, refused: false, sound: 0, orphans: 0, orphan_bytes: 0, young: 0 },
+  ...{
+    dry_run: false,
+    refused: false,
+    sound: 0,
+    orphans: 0,
+    orphan_bytes: 0,
+    destroyed: 0,
+    young: 0,
+  },
   ...{ intents: 0, half_written: 0, damaged: 0 },
 }
 
@@ -91,7 +99,7 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     t.same(await ids(), kept.sort())
     t.same(await events(), [])
   },
-  'old bytes without a row are removed, young ones are not': async (t, database) => {
+  'old bytes without a row are set aside, young ones are not': async (t, database) => {
     const { blob, row, ids, run, events, lines } = await house(t, database)
     const kept = await blob()
     await row(kept)
@@ -106,13 +114,43 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     t.match(await events(), [
       { action: 'storage.sweep', outcome: 'success', actor_id: 'strongroom' },
     ])
-    const removed = lines.filter(({ message }) => message === 'debris removed')
+    const removed = lines.filter(({ message }) => message === 'debris set aside')
     t.same(removed.map((line) => line['sealed_id']).sort(), orphans.sort())
     t.same(await run(), { ...nothing, sound: 1, young: 1 }, 'once')
   },
+  'a row that comes after all finds its bytes again': async (t, database) => {
+    const { blob, row, ids, run } = await house(t, database)
+    await row(await blob())
+    const late = await blob()
+    t.match(await run(), { sound: 1, orphans: 1 })
+    t.equal((await ids()).length, 1)
+    // An older database was in use: the right one is back.
+    await row(late)
+    t.same(await run(), { ...nothing, sound: 2 })
+    t.ok((await ids()).includes(late))
+  },
+  'what was set aside long ago is destroyed': async (t, database) => {
+    const { blobs, blob, row, folder, run, events } = await house(t, database)
+    await row(await blob())
+    await blob()
+    await run()
+    const aside = () => readdir(join(folder, 'aside'))
+    t.equal((await aside()).length, 1)
+    t.match(await run(), { orphans: 0, destroyed: 0 })
+    t.equal((await aside()).length, 1, 'not yet')
+    const removeAside: typeof blobs.removeAside = (olderThanMs, options) =>
+      blobs.removeAside(olderThanMs - 30 * 86_400_000, options)
+    t.match(await run(true, { blobs: { ...blobs, removeAside } }), { destroyed: 1 })
+    t.equal((await aside()).length, 1)
+    t.match(await run(false, { blobs: { ...blobs, removeAside } }), { destroyed: 1 })
+    t.same(await aside(), [])
+    t.equal((await events()).length, 2)
+  },
   'intents of uploads that came to nothing go, and those under way stay': async (t, database) => {
-    const { db, blob, ids, run } = await house(t, database)
+    const { db, blob, row, ids, run } = await house(t, database)
     const { files, sweep: swept } = db.stores
+    const kept = await blob()
+    await row(kept)
     await files.insertIntent(await blob(), old)
     await files.insertIntent(randomUUID(), old)
     const running = randomUUID()
@@ -121,7 +159,7 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     t.equal((await swept.intentsBefore(new Date(), undefined, 9)).length, 3)
     t.match(await run(), { intents: 2, orphans: 1 })
     t.same(await swept.intentsBefore(new Date(), undefined, 9), [running])
-    t.same(await ids(), [])
+    t.same(await ids(), [kept])
   },
   'half-written files go when they are old': async (t, database) => {
     const { folder, run } = await house(t, database)
@@ -174,7 +212,7 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     t.same(await ids(), [first, late])
   },
   'with the wrong database nothing is removed, unless it is meant': async (t, database) => {
-    const { blob, row, ids, run, events } = await house(t, database)
+    const { blob, row, folder, ids, run, events } = await house(t, database)
     await row(await blob())
     for (let n = 0; n < 101; n++) await blob()
     const found = { sound: 1, orphans: 101 }
@@ -182,8 +220,15 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     t.match(await run(), { ...found, refused: true })
     t.equal((await ids()).length, 102)
     t.match(await events(), [{ outcome: 'failed', reason: 'refused' }])
+    t.same((await readdir(join(folder, 'aside'))).length, 0)
     t.match(await run(false, {}, true), { ...found, refused: false })
     t.equal((await ids()).length, 1)
+  },
+  'with an empty database one file is too much': async (t, database) => {
+    const { blob, ids, run } = await house(t, database)
+    const only = await blob()
+    t.match(await run(), { sound: 0, orphans: 1, refused: true })
+    t.same(await ids(), [only])
   },
   'many of each, in any order of ids': async (t, database) => {
     const { blob, row, ids, run } = await house(t, database)
