@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { auditLog } from './audit/audit-log.js'
 import { localDiskBlobStore } from './blobs/local-disk-blob-store.js'
 import { loggedBlobStore } from './blobs/logged-blob-store.js'
+import { wireJobs } from './compose-jobs.js'
 import { wireRecords } from './compose-records.js'
 import type { Config } from './config.js'
 import type { Database } from './db/database.js'
@@ -18,17 +19,14 @@ import { listFiles } from './files/list-files.js'
 import { listVersions } from './files/list-versions.js'
 import { openEntry } from './files/open-entry.js'
 import { ownFiles } from './files/own-files.js'
-import { purgeDue } from './files/purge-due.js'
 import { startReading } from './files/read-file.js'
 import { runningReads } from './files/running-reads.js'
 import { sealIncoming } from './files/seal-incoming.js'
-import { sweep } from './files/sweep.js'
 import { updateFile } from './files/update-file.js'
 import { uploadBatch } from './files/upload-batch.js'
 import { uploadFile } from './files/upload-file.js'
 import { uploadSlots } from './files/upload-slots.js'
 import { idempotency } from './idempotency/idempotency.js'
-import { jobRunner } from './jobs/job-runner.js'
 import { openDeploymentKeys } from './keys/deployment-keys.js'
 import { indexHash } from './keys/index-hash.js'
 import { keyRing } from './keys/key-ring.js'
@@ -38,8 +36,6 @@ import { inContext } from './log-context.js'
 import { operations } from './operations/operations.js'
 import type { WorkLog } from './ports/work-log.js'
 import { announceKeys } from './rotation/key-nodes.js'
-
-const HOUR_MS = 3_600_000
 
 export interface ComposeOptions {
   /** False: for a command, which does one thing and leaves the jobs to the service. */
@@ -163,41 +159,22 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
     restoreFile: files.restore,
     jobs: {
       wake: () => {
-        jobs.wake()
+        jobs.runner.wake()
       },
     },
   })
-  const purge = purgeDue({ db, purge: files.purge })
-  const sweeping = sweep({ db, blobs, log })
-  const jobs = jobRunner({
-    db,
-    handlers: {
-      ...records.jobHandlers,
-      purge: async (_job, signal) => {
-        await purge(new Date(), signal)
-      },
-      sweep: async (_job, signal) => {
-        await sweeping({ dryRun: false, ...config.sweep }, { signal })
-      },
-    },
-    recurring: [
-      { jobId: hash.uuid('job', 'purge'), kind: 'purge', everyMs: HOUR_MS },
-      {
-        jobId: hash.uuid('job', 'sweep'),
-        kind: 'sweep',
-        everyMs: config.sweep.everyHours * HOUR_MS,
-      },
-    ],
-    onProblem,
+  const jobs = wireJobs({
+    ...{ config, db, blobs, hash, log, onProblem, openEntry: open, purge: files.purge },
+    handlers: records.jobHandlers,
   })
-  if (background) jobs.start()
+  if (background) jobs.runner.start()
   const announced = background ? await announceKeys({ db, provider, onProblem }) : undefined
   return {
     config,
     audit,
     files,
     records: records.services,
-    operations: operations({ db, provider, sweep: sweeping, ...config.sweep }),
+    operations: operations({ db, provider, ...jobs, ...config.sweep, ...config.scrub }),
     ready: async () => ({
       database: await succeeds(database.ping()),
       storage: await succeeds(blobs.check()),
@@ -207,7 +184,7 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
     breakOff: () => running.endAll(),
     close: async () => {
       await running.close()
-      await jobs.stop()
+      await jobs.runner.stop()
       await records.close()
       await announced?.close()
       await database.close()

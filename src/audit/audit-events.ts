@@ -48,6 +48,7 @@ export const auditActions = [
   'assignment.create',
   'assignment.end',
   'storage.sweep',
+  'storage.scrub',
   'keys.rewrap',
   'keys.retire',
 ] as const

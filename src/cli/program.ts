@@ -11,6 +11,7 @@ import {
 } from './keys.js'
 import { printExample } from './print-example.js'
 import { printToken, type TokenOptions } from './print-token.js'
+import { type ScrubCommandOptions, scrubCommand } from './scrub.js'
 import { type SweepCommandOptions, sweepCommand } from './sweep.js'
 
 type Action<O> = (terminal: Terminal, options: O) => Promise<ExitCode> | ExitCode
@@ -123,6 +124,16 @@ function addStorageCommands(
         '\nExit code 0: all is well; 1: damage, or too much debris to believe.',
     )
     .action(does<SweepCommandOptions>(sweepCommand))
+  program
+    .command('scrub')
+    .description('open every sealed file from end to end, and say what has decayed')
+    .option('--rate <n>', 'MiB of content a second, at most (default: SCRUB_MB_PER_SECOND)')
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      '\nNothing is changed and nothing leaves the service. Exit code 0: all is well; 1: damage.',
+    )
+    .action(does<ScrubCommandOptions>(scrubCommand))
 }
 
 function addKeyCommands(

@@ -45,6 +45,10 @@ export function arrange(values: Values, cwd: string) {
       /** Days until a deleted file's bytes and keys are destroyed; 0: at once. */
       retentionDays: values.DELETE_RETENTION_DAYS,
     }),
+    scrub: Object.freeze({
+      everyDays: values.SCRUB_EVERY_DAYS,
+      bytesPerSecond: values.SCRUB_MB_PER_SECOND * MIB,
+    }),
     sweep: Object.freeze({
       everyHours: values.SWEEP_EVERY_HOURS,
       graceHours: values.SWEEP_GRACE_HOURS,

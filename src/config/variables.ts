@@ -289,6 +289,16 @@ export const sections = {
       integer(1, 8_760, 'hours'),
       24,
     ),
+    SCRUB_EVERY_DAYS: plain(
+      'How often every sealed file is opened from end to end, to find what has decayed',
+      days(1, 3_650),
+      30,
+    ),
+    SCRUB_MB_PER_SECOND: plain(
+      'How fast that is done, in MiB a second',
+      integer(1, 10_000, 'MiB'),
+      4,
+    ),
     SWEEP_KEEP_DAYS: plain(
       'Bytes without a row are set aside for so long before they are destroyed: longer than a backup is kept',
       days(1, 36_500),

@@ -17,7 +17,7 @@ const claim: Query = {
         and (lease_until is null or lease_until <= $2)
       order by run_after, job_id limit 1
       for update skip locked)
-    returning job_id as "jobId", kind, payload, attempts, failures`,
+    returning job_id as "jobId", kind, payload, attempts, failures, progress`,
 }
 /** Of the claim itself: one whose lease has passed to another node counts more attempts by then. */
 const isOwn = 'job_id = $1 and attempts = $2'
@@ -26,9 +26,14 @@ const renew: Query = {
   name: 'jobs-renew',
   text: `update jobs set lease_until = $3 where ${isOwn} returning job_id`,
 }
+const saveProgress: Query = {
+  name: 'jobs-save-progress',
+  text: `update jobs set progress = $3 where ${isOwn}`,
+}
 const again: Query = {
   name: 'jobs-again',
-  text: `update jobs set run_after = $3, failures = 0, failed_reason = null, lease_until = null
+  text: `update jobs set run_after = $3, failures = 0, failed_reason = null, lease_until = null,
+      progress = null
     where ${isOwn}`,
 }
 const retry: Query = {
@@ -47,6 +52,8 @@ export function jobsTable(sql: Sql): JobStore {
       (await sql.rows<JobRow>(claim, [kinds, now, leaseUntil]))[0],
     renew: async ({ jobId, attempts }, leaseUntil) =>
       (await sql.rows(renew, [jobId, attempts, leaseUntil])).length > 0,
+    saveProgress: ({ jobId, attempts }, progress) =>
+      run(sql, saveProgress, [jobId, attempts, JSON.stringify(progress)]),
     again: ({ jobId, attempts }, runAfter) => run(sql, again, [jobId, attempts, runAfter]),
     done: ({ jobId, attempts }) => run(sql, remove, [jobId, attempts]),
     retry: ({ jobId, attempts }, runAfter, reason) =>

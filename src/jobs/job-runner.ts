@@ -7,7 +7,11 @@ import type { JobRow, JobStore } from './ports.js'
  * Does one job. May be called again for a job that was half done: by another node where this one is
  * gone, or after a failure. Stops, by throwing, soon after `signal` aborts.
  */
-export type JobHandler = (job: JobRow, signal: AbortSignal) => Promise<void>
+export type JobHandler = (
+  job: JobRow,
+  signal: AbortSignal,
+  saveProgress: (progress: NonNullable<JobRow['progress']>) => Promise<void>,
+) => Promise<void>
 
 /** A job that is always there, to be done again and again. */
 export interface RecurringJob {
@@ -126,7 +130,9 @@ async function runJob(use: Dependencies, job: JobRow, stopping: AbortSignal): Pr
   const lease = keepLease({ store: db.stores.jobs, job, leaseMs, onProblem })
   const everyMs = use.recurring?.find(({ jobId }) => jobId === job.jobId)?.everyMs
   try {
-    await handlers[job.kind]?.(job, AbortSignal.any([stopping, lease.lost]))
+    await handlers[job.kind]?.(job, AbortSignal.any([stopping, lease.lost]), (progress) =>
+      db.stores.jobs.saveProgress(job, progress),
+    )
     if (everyMs === undefined) await db.stores.jobs.done(job)
     else await db.stores.jobs.again(job, new Date(Date.now() + everyMs))
   } catch (error) {

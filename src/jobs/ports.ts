@@ -7,6 +7,8 @@ export interface JobRow {
   readonly attempts: number
   /** Failures since it was last done. */
   readonly failures: number
+  /** What its handler saved the last time, if it was broken off since. Ids and numbers. */
+  readonly progress: Readonly<Record<string, string | number>> | null
 }
 
 export type NewJob = Pick<JobRow, 'jobId' | 'kind' | 'payload'>
@@ -21,6 +23,8 @@ export interface JobStore {
   add(job: NewJob, runAfter: Date): Promise<void>
   /** Takes the oldest job that is due and leased by no one (FOR UPDATE SKIP LOCKED). */
   claim(kinds: readonly string[], now: Date, leaseUntil: Date): Promise<JobRow | undefined>
+  /** For whoever goes on with it; nothing happens where its lease has passed to another node. */
+  saveProgress(job: ClaimedJob, progress: NonNullable<JobRow['progress']>): Promise<void>
   /** False where its lease has passed to another node. */
   renew(job: ClaimedJob, leaseUntil: Date): Promise<boolean>
   /** Gives it back to be done again then, as it is done; not where its lease has passed on. */

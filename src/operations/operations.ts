@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from 'typebox'
+import type { Scrub } from '../files/scrub.js'
 import type { Sweep } from '../files/sweep.js'
 import { keyStatus } from '../rotation/key-status.js'
 import { retireMaster } from '../rotation/retire-master.js'
@@ -23,6 +24,8 @@ export interface Operation<Input extends TSchema = TSchema, Result = unknown> {
   run(input: Static<Input>, context: OperationContext): Promise<Result>
 }
 
+const MIB = 1_048_576
+
 const sweepInput = Type.Object(
   {
     dry_run: Type.Boolean(),
@@ -32,6 +35,10 @@ const sweepInput = Type.Object(
   { additionalProperties: false },
 )
 
+const scrubInput = Type.Object(
+  { mb_per_second: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })) },
+  { additionalProperties: false },
+)
 const nothing = Type.Object({}, { additionalProperties: false })
 const masterKey = Type.Object(
   { master_key: Type.String({ pattern: '^[0-9a-f]{16}$' }) },
@@ -40,8 +47,10 @@ const masterKey = Type.Object(
 
 interface Dependencies extends RotationDependencies {
   readonly sweep: Sweep
+  readonly scrub: Scrub
   readonly graceHours: number
   readonly keepDays: number
+  readonly bytesPerSecond: number
 }
 
 /** The closed list of operations, by the name they are asked for. */
@@ -63,6 +72,18 @@ export function operations(use: Dependencies) {
         },
       ),
     ),
+    scrub: operation(scrubInput, (input, { signal, progress }) => {
+      const wished = input.mb_per_second
+      return use.scrub(
+        { bytesPerSecond: wished === undefined ? use.bytesPerSecond : wished * MIB },
+        {
+          signal,
+          progress: (done) => {
+            progress({ done })
+          },
+        },
+      )
+    }),
     'keys-status': operation(nothing, () => keyStatus(use)),
     'keys-rotate-master': operation(nothing, (_input, { signal, progress }) =>
       rotateMaster(use)({

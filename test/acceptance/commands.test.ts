@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -87,6 +87,23 @@ await t.test('its socket is for its owner alone, and takes what it knows', async
   t.equal(await code('/operations/sweep', '{"dry_run":true,"force":false,"x":1}'), 'invalid_field')
   t.equal(await code('/operations/sweep', ' '.repeat(70_000)), 'body_too_large')
   t.equal(await code('/operations/sweep', '', 'GET'), 'method_not_allowed')
+})
+
+await t.test('every file is opened from end to end', async (t) => {
+  const sound = await server.command('scrub', '--json', '--rate', '100')
+  t.equal(sound.code, 0, sound.err)
+  t.match(report(sound.out), { checked: 1, bytes: data.length, damaged_files: 0 })
+  const [path = ''] = (await server.blobs()).filter((each) => !each.includes('/aside/'))
+  const bytes = await readFile(path)
+  const flipped = Buffer.from(bytes)
+  flipped[300_000] = (flipped[300_000] ?? 0) ^ 1
+  await writeFile(path, flipped)
+  const decayed = await server.command('scrub')
+  t.equal(decayed.code, 1, decayed.err)
+  t.match(decayed.out, /1 damaged.*\n {2}file .* version 1, sealed .*, segment 1: unauthentic/)
+  await writeFile(path, bytes)
+  t.match(await server.command('scrub'), { code: 0, out: /\n0 damaged/ })
+  t.match(await server.command('scrub', '--rate', '0'), { code: 2 })
 })
 
 await t.test('damage is told, and the exit code says so', async (t) => {

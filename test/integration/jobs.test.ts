@@ -105,7 +105,7 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
     })
     await jobs.none()
     const payload = { of: jobs.kind }
-    t.same(done, [{ jobId, kind: jobs.kind, payload, attempts: 1, failures: 0 }])
+    t.same(done, [{ jobId, kind: jobs.kind, payload, attempts: 1, failures: 0, progress: null }])
   },
   'waking it up spares the wait': async (t, db) => {
     const jobs = jobsOf(t, db)

@@ -324,15 +324,19 @@ async function jobs(t: Test, { stores }: Stores): Promise<void> {
     [sooner.jobId, later.jobId, undefined].sort(),
     'each by one',
   )
-  t.strictSame(await claim(13), { ...sooner, attempts: 2, failures: 0 }, 'a lease that has passed')
+  t.strictSame(
+    await claim(13),
+    { ...sooner, attempts: 2, failures: 0, progress: null },
+    'a lease that has passed',
+  )
   await stores.jobs.retry({ ...sooner, attempts: 1 }, minute(0), 'too late')
   await stores.jobs.done({ ...sooner, attempts: 1 })
-  const unchanged = { ...later, attempts: 2, failures: 0 }
+  const unchanged = { ...later, attempts: 2, failures: 0, progress: null }
   t.strictSame(await claim(15), unchanged, 'who lost the lease changes nothing')
   await stores.jobs.retry({ ...sooner, attempts: 2 }, minute(40), 'database_unavailable')
-  t.strictSame(await claim(30), { ...later, attempts: 3, failures: 0 })
+  t.strictSame(await claim(30), { ...later, attempts: 3, failures: 0, progress: null })
   await stores.jobs.done({ ...later, attempts: 3 })
-  t.strictSame(await claim(50), { ...sooner, attempts: 3, failures: 1 })
+  t.strictSame(await claim(50), { ...sooner, attempts: 3, failures: 1, progress: null })
 }
 
 async function types(t: Test, db: Stores): Promise<void> {

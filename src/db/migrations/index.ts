@@ -1,10 +1,16 @@
 import { filesAndRecords } from './0001-files-and-records.js'
 import { recurringJobs } from './0002-recurring-jobs.js'
 import { keyRotation } from './0003-key-rotation.js'
+import { jobProgress } from './0004-job-progress.js'
 import type { Migration } from './migration.js'
 
 /**
  * All migrations, oldest first. One that has been released is never changed, moved or removed: its
  * checksum is in every database. Each is a file `0001-what-it-does.ts` with one exported constant.
  */
-export const migrations: readonly Migration[] = [filesAndRecords, recurringJobs, keyRotation]
+export const migrations: readonly Migration[] = [
+  filesAndRecords,
+  recurringJobs,
+  keyRotation,
+  jobProgress,
+]

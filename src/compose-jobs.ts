@@ -1,0 +1,77 @@
+import type { BlobStore } from './blobs/blob-store.js'
+import type { Config } from './config.js'
+import type { AllStores } from './db/stores.js'
+import type { purgeFile } from './files/delete-file.js'
+import type { OpenEntry } from './files/open-entry.js'
+import { purgeDue } from './files/purge-due.js'
+import { scrub } from './files/scrub.js'
+import { sweep } from './files/sweep.js'
+import { type JobHandler, jobRunner } from './jobs/job-runner.js'
+import type { IndexHash } from './keys/index-hash.js'
+import type { Transactions } from './ports/transactions.js'
+import type { WorkLog } from './ports/work-log.js'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+/** How often a long job says where it is. */
+const SAVE_EVERY_MS = 30_000
+
+interface Parts {
+  readonly config: Pick<Config, 'sweep' | 'scrub'>
+  readonly db: Transactions<AllStores>
+  readonly blobs: BlobStore
+  readonly openEntry: OpenEntry
+  readonly purge: ReturnType<typeof purgeFile>
+  readonly hash: Pick<IndexHash, 'uuid'>
+  readonly log: WorkLog
+  readonly onProblem: (error: unknown) => void
+  /** What other rooms have done as jobs, by kind. */
+  readonly handlers: Readonly<Record<string, JobHandler>>
+}
+
+/** What is done again and again without being asked: purging, sweeping, scrubbing. */
+export function wireJobs(parts: Parts) {
+  const { config, hash, handlers, onProblem } = parts
+  const purge = purgeDue(parts)
+  const sweeping = sweep(parts)
+  const scrubbing = scrub(parts)
+  const every = (kind: string, everyMs: number) => ({
+    jobId: hash.uuid('job', kind),
+    kind,
+    everyMs,
+  })
+  const runner = jobRunner({
+    db: parts.db,
+    handlers: {
+      ...handlers,
+      purge: async (_job, signal) => {
+        await purge(new Date(), signal)
+      },
+      sweep: async (_job, signal) => {
+        await sweeping({ dryRun: false, ...config.sweep }, { signal })
+      },
+      scrub: async ({ progress }, signal, saveProgress) => {
+        const { after } = progress ?? {}
+        let savedAt = performance.now()
+        await scrubbing(
+          { ...config.scrub, after: typeof after === 'string' ? after : undefined },
+          {
+            signal,
+            progress: async (_done, last) => {
+              if (performance.now() - savedAt < SAVE_EVERY_MS) return
+              savedAt = performance.now()
+              await saveProgress({ after: last })
+            },
+          },
+        )
+      },
+    },
+    recurring: [
+      every('purge', HOUR_MS),
+      every('sweep', config.sweep.everyHours * HOUR_MS),
+      every('scrub', config.scrub.everyDays * DAY_MS),
+    ],
+    onProblem,
+  })
+  return { runner, sweep: sweeping, scrub: scrubbing }
+}

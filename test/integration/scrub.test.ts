@@ -1,0 +1,151 @@
+import { mkdtemp, open, rm, truncate } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { Database } from '../../src/db/database.js'
+import { migrate } from '../../src/db/migrate.js'
+import { type ScrubContext, scrub } from '../../src/files/scrub.js'
+import { createTestDatabase, engines } from '../helpers/databases.js'
+import { type Held, holds, makeService, textOf } from '../helpers/service.js'
+
+// Sealed in segments of 64 KiB.
+const segment = 65_536
+const sealedSegment = segment + 105
+const headerLength = 32
+const fast = 10 ** 9
+
+/** A service with files of these sizes, each of its own person. */
+async function house(t: Test, database: Database, sizes: readonly number[]) {
+  const folder = await mkdtemp(join(tmpdir(), 'strongroom-scrub-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await database.script(
+    'truncate principals, files, file_versions, grants, wrapped_file_keys, user_keys, deployment_keys, audit_events cascade',
+  )
+  const service = await makeService(database, folder)
+  const files: Held[] = []
+  for (const [n, size] of sizes.entries()) {
+    files.push(await holds(service, `person-${n}`, textOf(`${n}`).padEnd(size, 'x').slice(0, size)))
+  }
+  const { db, blobs, open: openEntry } = service
+  const lines: object[] = []
+  const log = {
+    info: () => undefined,
+    error: (facts: object) => {
+      lines.push(facts)
+    },
+  }
+  const run = (context: ScrubContext = {}, after?: string, bytesPerSecond = fast) =>
+    scrub({ db, blobs, openEntry, log })({ bytesPerSecond, after }, context)
+  const pathOf = ({ sealedId }: Held) =>
+    join(folder, sealedId.slice(0, 2), sealedId.slice(2, 4), sealedId)
+  const flip = async (file: Held, at: number) => {
+    const handle = await open(pathOf(file), 'r+')
+    const byte = Buffer.alloc(1)
+    await handle.read(byte, 0, 1, at)
+    await handle.write(Buffer.from([(byte[0] ?? 0) ^ 1]), 0, 1, at)
+    await handle.close()
+  }
+  const events = async () => {
+    const text = `select file_id, outcome, reason from audit_events where action = 'storage.scrub'`
+    return await database.rows<{ file_id: string }>({ name: 'scrub-test-events', text })
+  }
+  return { db, files, run, pathOf, flip, events, lines }
+}
+
+const sizes = [1, segment, segment + 1, 5 * segment, 3 * segment - 7]
+
+const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
+  'what is sound is opened from end to end': async (t, database) => {
+    const { run, events } = await house(t, database, sizes)
+    const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    t.same(await run(), { checked: 5, bytes, damaged_files: 0, damaged: [] })
+    t.same(await events(), [])
+  },
+  'each damaged segment is named, and what comes after it is opened': async (t, database) => {
+    const { files, run, flip, events, lines } = await house(t, database, sizes)
+    const [, , , large] = files
+    if (large === undefined) throw new Error('no file')
+    for (const n of [1, 3]) await flip(large, headerLength + n * sealedSegment + 5000)
+    const { checked, bytes, damaged, damaged_files } = await run()
+    const ids = { file_id: large.fileId, version: 1, sealed_id: large.sealedId }
+    t.same(damaged, [
+      { ...ids, segment: 1, reason: 'unauthentic' },
+      { ...ids, segment: 3, reason: 'unauthentic' },
+    ])
+    t.same([checked, damaged_files], [5, 1])
+    t.equal(bytes, sizes.reduce((sum, size) => sum + size, 0) - 2 * segment)
+    t.match(await events(), [{ file_id: large.fileId, outcome: 'failed', reason: 'damaged' }])
+    t.match(lines, [
+      { ...ids, segment: 1 },
+      { ...ids, segment: 3 },
+    ])
+  },
+  'a file cut, gone, or with a broken header or metadata': async (t, database) => {
+    const { files, run, pathOf, flip } = await house(t, database, sizes)
+    const [one, two, three, four] = files
+    if (!one || !two || !three || !four) throw new Error('no files')
+    await rm(pathOf(one))
+    await truncate(pathOf(two), 1000)
+    await flip(three, 3)
+    await database.script(
+      `update file_versions set metadata = set_byte(metadata, 60, get_byte(metadata, 60) # 1)
+        where sealed_id = '${four.sealedId}'`,
+    )
+    const { damaged, damaged_files } = await run()
+    const found = damaged.map((each) => [each.sealed_id, each.segment, each.reason])
+    const expected = [
+      [one.sealedId, null, 'missing'],
+      [two.sealedId, 0, 'cut'],
+      [three.sealedId, null, 'header'],
+      [four.sealedId, 'metadata', 'unauthentic'],
+    ]
+    t.same(found.sort(), expected.sort())
+    t.equal(damaged_files, 4)
+  },
+  'it goes on after the sealed id it was broken off at': async (t, database) => {
+    const { files, run } = await house(t, database, sizes)
+    const ids = files.map(({ sealedId }) => sealedId).sort()
+    const stop = new AbortController()
+    const seen: string[] = []
+    const progress = (_done: number, after: string) => {
+      seen.push(after)
+      if (seen.length === 2) stop.abort(new Error('stopped'))
+    }
+    await t.rejects(run({ signal: stop.signal, progress }), { message: 'stopped' })
+    t.same(seen, ids.slice(0, 2))
+    t.match(await run({}, seen.at(-1)), { checked: 3 })
+  },
+  'it is as slow as it is told': async (t, database) => {
+    const { run } = await house(t, database, [5 * segment])
+    const start = performance.now()
+    await run({}, undefined, 4 * segment)
+    const took = performance.now() - start
+    t.ok(took > 1000 && took < 3000, `${Math.round(took)} ms`)
+  },
+  'what is purged meanwhile is no damage': async (t, database) => {
+    const { db, files, run, pathOf, events } = await house(t, database, sizes)
+    const [one] = files
+    if (one === undefined) throw new Error('no file')
+    await rm(pathOf(one))
+    await db.stores.files.markDeleted(one.fileId, one.userId, new Date(), new Date())
+    t.match(await run(), { damaged_files: 1 }, 'deleted, and can be restored: damage counts')
+    t.equal((await events()).length, 1)
+    await db.stores.files.purge(one.fileId, new Date())
+    t.match(await run(), { checked: 4, damaged_files: 0 })
+  },
+}
+
+for (const engine of engines) {
+  await t.test(engine, async (t) => {
+    const test = await createTestDatabase(engine)
+    t.teardown(() => test.drop())
+    const database = await test.open()
+    t.teardown(() => database.close())
+    await migrate(database)
+    for (const [name, run] of Object.entries(tests)) {
+      await t.test(name, async (t) => {
+        await run(t, database)
+      })
+    }
+  })
+}
