@@ -102,7 +102,10 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
   const db = transactions(database)
   const blobs = loggedBlobStore(await localDiskBlobStore({ folder: config.filesDir }), log)
   const provider = localKeyProvider(secrets.masterKeys)
-  const indexKey = await openDeploymentKeys({ provider, store: db.stores.keys })
+  const indexKey = await openDeploymentKeys({
+    ...{ provider, store: db.stores.keys },
+    addsChecks: background,
+  })
   const hash = indexHash(indexKey)
   const ring = keyRing(userKeys({ provider, store: db.stores.keys }))
   const audit = auditLog(db)
@@ -167,8 +170,8 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
     ...{ config, db, blobs, hash, log, onProblem, openEntry: open, purge: files.purge },
     handlers: records.jobHandlers,
   })
-  if (background) jobs.runner.start()
   const announced = background ? await announceKeys({ db, provider, onProblem }) : undefined
+  if (background) jobs.runner.start()
   return {
     config,
     audit,

@@ -21,7 +21,7 @@ const rewrap: Query = {
 const rewrapIndex: Query = {
   name: 'rotation-index-key-rewrap',
   text: `update deployment_keys set wrapped = $2, master_key_id = $3
-    where key_use = 'index-key' and master_key_id = $1 returning key_use`,
+    where key_use = 'index-key' and wrapped = $1 returning key_use`,
 }
 const removeCheck: Query = {
   name: 'rotation-check-remove',
@@ -55,8 +55,8 @@ export function rotationTable(sql: Sql): RotationStore {
       const values = [row.userId, row.version, row.wrapped, wrapped, masterKeyId]
       return (await sql.rows(rewrap, values)).length > 0
     },
-    rewrapIndexKey: async (from, wrapped, masterKeyId) =>
-      (await sql.rows(rewrapIndex, [from, wrapped, masterKeyId])).length > 0,
+    rewrapIndexKey: async (row, wrapped, masterKeyId) =>
+      (await sql.rows(rewrapIndex, [row.wrapped, wrapped, masterKeyId])).length > 0,
     removeCheckValue: (masterKeyId) => run(sql, removeCheck, [masterKeyId]),
     lockMasterKeys: () => run(sql, lock, []),
     sawNode: ({ nodeId, masterKeyIds, seenAt }) =>

@@ -14,8 +14,8 @@ const UNANSWERED_MS = 60_000
 interface Asked {
   isAsking: boolean
   askedAt: number
-  /** Of the first question since the last answer. */
-  unansweredSince: number | undefined
+  /** Of the last answer; at first, when the reading began, which rests on one. */
+  answeredAt: number
 }
 
 /** A reading under way. */
@@ -95,9 +95,8 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
   const ask = async (reading: RunningRead, asked: Asked) => {
     asking += 1
     asked.askedAt = performance.now()
-    asked.unansweredSince ??= asked.askedAt
     try {
-      if (await reading.stillHolds?.()) asked.unansweredSince = undefined
+      if (await reading.stillHolds?.()) asked.answeredAt = performance.now()
       else endThose((each) => each === reading, 'grant_ended')
     } catch (error) {
       onProblem(error)
@@ -108,19 +107,20 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
   }
   const askNext = () => {
     const now = performance.now()
-    for (const [reading, asked] of resting) {
-      if (asking >= MOST_QUESTIONS || now - asked.askedAt < ASK_EVERY_MS) return
-      // To the end of the queue, which is in the order of the last question.
+    // A copy: what is put at the end of a map while it is gone through comes round again, for ever.
+    for (const [reading, asked] of [...resting]) {
+      if (asking >= MOST_QUESTIONS) return
+      if (asked.isAsking || now - asked.askedAt < ASK_EVERY_MS) continue
+      // To the end of the queue: whoever was asked longest ago is next.
       resting.delete(reading)
       resting.set(reading, asked)
-      if (asked.isAsking) continue
       asked.isAsking = true
       void ask(reading, asked)
     }
   }
   const endUnanswered = () => {
     const long = performance.now() - UNANSWERED_MS
-    endThose((reading) => (resting.get(reading)?.unansweredSince ?? long) < long, 'grant_ended')
+    endThose((reading) => (resting.get(reading)?.answeredAt ?? long) < long, 'grant_ended')
   }
   const settled = async () => {
     await Promise.all(tracked)
@@ -140,8 +140,8 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
       }
       running.add(reading)
       if (reading.stillHolds !== undefined) {
-        const asked = { isAsking: false, askedAt: performance.now(), unansweredSince: undefined }
-        resting.set(reading, asked)
+        const now = performance.now()
+        resting.set(reading, { isAsking: false, askedAt: now, answeredAt: now })
       }
       return () => {
         forget(reading)
@@ -156,6 +156,8 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
     close: async () => {
       clearInterval(timer)
       clearInterval(askTimer)
+      // Answers still to come ask for no more.
+      resting.clear()
       await settled()
     },
   }

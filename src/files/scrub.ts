@@ -186,10 +186,15 @@ function startAfter(error: unknown, segmentSizeLog2: number, end: number): numbe
   return start < end ? start : undefined
 }
 
+/** What a disk answers where a sector has gone bad, or its file system is broken there. */
+const unreadable = new Set<unknown>(['EIO', 'EUCLEAN', 'EBADMSG'])
+
 /** Throws on what is no damage. */
 function placeOf({ version: row }: FileEntry, error: unknown): DamagedPlace {
-  if (!isStrongroomError(error, 'damaged')) throw error
-  const { segment, reason } = error.context
+  const isBad =
+    isStrongroomError(error, 'storage_unavailable') && unreadable.has(error.context['errno'])
+  if (!isBad && !isStrongroomError(error, 'damaged')) throw error
+  const { segment, reason = isBad ? 'unreadable' : undefined } = error.context
   return {
     ...{ file_id: row.fileId, version: row.version, sealed_id: row.sealedId },
     segment: typeof segment === 'number' || segment === 'metadata' ? segment : null,

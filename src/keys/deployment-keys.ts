@@ -18,9 +18,14 @@ interface Dependencies {
  *
  * Every check value must open with a configured key. Where data are sealed, a missing check value or
  * index key, or one that does not open, is a refusal: a new key is never made over existing data.
+ * `addsChecks`: false for a command, whose keys are not what the service runs with.
  * @throws WrongKeysError with what to do
  */
-export async function openDeploymentKeys({ provider, store }: Dependencies): Promise<FernetKey> {
+export async function openDeploymentKeys({
+  provider,
+  store,
+  addsChecks = true,
+}: Dependencies & { readonly addsChecks?: boolean }): Promise<FernetKey> {
   const rows = await store.deploymentKeys()
   const checks = rows.filter((row) => row.use === 'check')
   const sealed = await store.hasSealedData()
@@ -28,7 +33,7 @@ export async function openDeploymentKeys({ provider, store }: Dependencies): Pro
     throw new WrongKeysError('The check values of the master keys are missing from the database.')
   }
   for (const row of checks) await openCheck(provider, row)
-  await addMissingChecks({ provider, store }, checks)
+  if (addsChecks) await addMissingChecks({ provider, store }, checks)
   return await openIndexKey({ provider, store }, rows, sealed)
 }
 

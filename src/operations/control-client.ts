@@ -19,7 +19,11 @@ export async function askService(
   { signal, progress }: OperationContext,
 ): Promise<{ readonly result: unknown } | undefined> {
   // Steps may be far apart.
-  const client = new Client('http://control', { socketPath: path, bodyTimeout: 0 })
+  const client = new Client('http://control', {
+    socketPath: path,
+    bodyTimeout: 0,
+    headersTimeout: 0,
+  })
   try {
     const { body } = await client.request({
       method: 'POST',

@@ -46,6 +46,7 @@ export async function serveControl({ path, operations, log }: Options): Promise<
     })
     const tell = (line: ControlLine) => response.write(`${JSON.stringify(line)}\n`)
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+    response.flushHeaders()
     const name = /^\/operations\/([\w-]+)$/.exec(request.url ?? '')?.[1] ?? ''
     try {
       const signal = AbortSignal.any([stopping.signal, gone.signal])

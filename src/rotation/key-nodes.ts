@@ -5,7 +5,7 @@ import type { KeyNode, RotationStores } from './ports.js'
 
 const TELL_EVERY_MS = 30_000
 /** After as long without a word a node is taken for gone. */
-const GONE_MS = 120_000
+export const GONE_MS = 120_000
 
 interface Dependencies {
   readonly db: Transactions<RotationStores>

@@ -1,5 +1,5 @@
 import type { AuditStore } from '../audit/ports.js'
-import type { KeyStore, UserKeyRow } from '../keys/ports.js'
+import type { DeploymentKeyRow, KeyStore, UserKeyRow } from '../keys/ports.js'
 
 /** A user key's row with the master key that wraps it; null where that was never looked at. */
 export interface WrappedUserKey extends UserKeyRow {
@@ -23,7 +23,7 @@ export interface RotationStore {
   countByMasterKey(): Promise<{ masterKeyId: string | null; keys: number }[]>
   /** Puts another wrapping in the place of `row.wrapped`; false where it is no longer that. */
   rewrapUserKey(row: UserKeyRow, wrapped: string, masterKeyId: string): Promise<boolean>
-  rewrapIndexKey(from: string, wrapped: string, masterKeyId: string): Promise<boolean>
+  rewrapIndexKey(row: DeploymentKeyRow, wrapped: string, masterKeyId: string): Promise<boolean>
   removeCheckValue(masterKeyId: string): Promise<void>
   /** Serialises what changes master keys until the transaction ends. */
   lockMasterKeys(): Promise<void>

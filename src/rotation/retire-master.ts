@@ -1,7 +1,8 @@
 import { StrongroomError } from '../errors/strongroom-error.js'
+import { GONE_MS } from './key-nodes.js'
 import { keyStatus } from './key-status.js'
 import { keyEvent, type RotationDependencies } from './rotate-master.js'
-import { masterKeyOf, userKeyBatches } from './user-key-rows.js'
+import { masterKeyOf, masterKeyOfIndex, userKeyBatches } from './user-key-rows.js'
 
 export interface Retirement {
   readonly master_key: string
@@ -22,6 +23,7 @@ export function retireMaster(use: RotationDependencies) {
     if (found === undefined || !found.check_value) throw new StrongroomError('not_found')
     if (!found.safe.includes('retire')) throw stillNeeded()
     // By opening every key, not by what the rows say.
+    if ((await masterKeyOfIndex(use)) === masterKeyId) throw stillNeeded()
     for await (const rows of userKeyBatches(use)) {
       for (const row of rows) {
         if ((await masterKeyOf(use, row)) === masterKeyId) throw stillNeeded()
@@ -29,14 +31,17 @@ export function retireMaster(use: RotationDependencies) {
     }
     await use.db.transaction(async ({ audit, keys, rotation }) => {
       await rotation.lockMasterKeys()
+      // First, so that a node that comes up now finds it gone, or is seen below.
+      await rotation.removeCheckValue(masterKeyId)
+      const live = await rotation.nodesSince(new Date(Date.now() - GONE_MS))
       const [counts, deployment] = [await rotation.countByMasterKey(), await keys.deploymentKeys()]
       const others = deployment.filter((row) => row.masterKeyId !== masterKeyId)
       const isNeeded =
+        live.some(({ masterKeyIds }) => masterKeyIds[0] === masterKeyId) ||
         !others.some(({ use }) => use === 'check') ||
         counts.some((count) => count.masterKeyId === masterKeyId || count.masterKeyId === null) ||
         deployment.some((row) => row.use === 'index-key' && row.masterKeyId === masterKeyId)
       if (isNeeded) throw stillNeeded()
-      await rotation.removeCheckValue(masterKeyId)
       await audit.append(keyEvent('keys.retire', masterKeyId))
     })
     return { master_key: masterKeyId, nodes: found.nodes }

@@ -6,7 +6,7 @@ import type { UserKeyRow } from '../keys/ports.js'
 import type { Transactions } from '../ports/transactions.js'
 import { liveNodes } from './key-nodes.js'
 import type { RotationStores, WrappedUserKey } from './ports.js'
-import { claimsOf, masterKeyOf, userKeyBatches } from './user-key-rows.js'
+import { claimsOf, masterKeyOf, masterKeyOfIndex, userKeyBatches } from './user-key-rows.js'
 
 export interface RotationReport {
   /** The master key that wraps everything now. */
@@ -56,6 +56,7 @@ export function rotateMaster(use: RotationDependencies): RotateMaster {
         progress?.(done, 3 * keys)
       }
     }
+    await masterKeyOfIndex(use)
     await eachBatch(async (rows) => {
       for (const row of rows) await masterKeyOf(use, row)
     })
@@ -122,16 +123,18 @@ async function rewrapIndexKey(
   first: string,
 ): Promise<boolean> {
   const found = (await db.stores.keys.deploymentKeys()).find(({ use }) => use === 'index-key')
-  if (found === undefined || found.masterKeyId === first) return false
+  if (found === undefined) return false
   const claims = { use: 'index-key' } as const
-  const key = await provider.unwrap(found.wrapped, claims)
-  const wrapped = await provider.wrap(key, claims)
+  const { key, masterKeyId } = await provider.unwrapNamed(found.wrapped, claims)
+  const isNew = masterKeyId !== first
+  const wrapped = isNew ? await provider.wrap(key, claims) : found.wrapped
   key.destroy()
+  if (!isNew && found.masterKeyId === first) return false
   return await db.transaction(async ({ audit, rotation }) => {
     await rotation.lockMasterKeys()
-    if (!(await rotation.rewrapIndexKey(found.masterKeyId, wrapped, first))) return false
-    await audit.append(keyEvent('keys.rewrap', first, 1))
-    return true
+    if (!(await rotation.rewrapIndexKey(found, wrapped, first))) return false
+    if (isNew) await audit.append(keyEvent('keys.rewrap', first, 1))
+    return isNew
   })
 }
 

@@ -19,6 +19,22 @@ export const claimsOf = ({ userId, version }: UserKeyRow) =>
   ({ use: 'user-key', user: userId, version }) as const
 
 /**
+ * Opens the index key, to say which master key does; nothing where there is none yet.
+ * @throws CryptoError where none does
+ */
+export async function masterKeyOfIndex({
+  db,
+  provider,
+}: RotationDependencies): Promise<string | undefined> {
+  const rows = await db.stores.keys.deploymentKeys()
+  const found = rows.find(({ use }) => use === 'index-key')
+  if (found === undefined) return undefined
+  const { key, masterKeyId } = await provider.unwrapNamed(found.wrapped, { use: 'index-key' })
+  key.destroy()
+  return masterKeyId
+}
+
+/**
  * Opens a user key, to say which master key does: what its row says of that can be changed by whoever
  * writes the database.
  * @throws CryptoError where none does

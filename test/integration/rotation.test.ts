@@ -192,6 +192,24 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     await t.rejects(retireMaster(using(next, old))(idOf(old)), conflict)
     await opensWith(old, next)
   },
+  'an index key whose row lies is found out': async (t, database) => {
+    const { using, opensWith, sql } = await deployment(t, database)
+    await opensWith(next, old)
+    await sql(
+      `update deployment_keys set master_key_id = '${idOf(next)}' where key_use = 'index-key'`,
+    )
+    await sql('create table kept as select wrapped from deployment_keys')
+    await sql(`update user_keys set master_key_id = null`)
+    t.match(await rotateMaster(using(next, old))(), { rewrapped: 20, index_key: true })
+    await sql(`update deployment_keys d set wrapped = k.wrapped from kept k
+      where d.key_use = 'index-key' and k.wrapped <> d.wrapped and not exists (
+        select from deployment_keys c where c.wrapped = k.wrapped)`)
+    await sql('drop table kept')
+    await t.rejects(retireMaster(using(next, old))(idOf(old)), conflict)
+    t.match(await rotateMaster(using(next, old))(), { rewrapped: 0, index_key: true })
+    await retireMaster(using(next, old))(idOf(old))
+    await opensWith(next)
+  },
   'the status says which step is safe': async (t, database) => {
     const { using, announce, opensWith } = await deployment(t, database)
     const safe = async (...masterKeys: string[]) => {

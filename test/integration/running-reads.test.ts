@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
@@ -59,6 +60,22 @@ await t.test('while it cannot be said, the reading goes on for a minute', async 
   running.add(reading)
   await eventually('it is told', () => problems.length > 0)
   t.same(ends, [])
+})
+
+await t.test('a single answer that takes long stops nothing', async (t) => {
+  const { running } = watching(t)
+  let answered = 0
+  const slow = readingOf(async () => {
+    await pause(3_500)
+    answered += 1
+    return true
+  })
+  running.add(slow.reading)
+  const start = performance.now()
+  await pause(2_800)
+  t.ok(performance.now() - start < 3_300, 'timers run meanwhile')
+  await eventually('the answer', () => answered > 0)
+  t.same(slow.ends, [])
 })
 
 await t.test('an answer that never comes keeps nothing else waiting', async (t) => {

@@ -2,6 +2,7 @@ import { mkdtemp, open, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { storageError } from '../../src/blobs/disk-errors.js'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
 import { type ScrubContext, scrub } from '../../src/files/scrub.js'
@@ -49,7 +50,7 @@ async function house(t: Test, database: Database, sizes: readonly number[]) {
     const text = `select file_id, outcome, reason from audit_events where action = 'storage.scrub'`
     return await database.rows<{ file_id: string }>({ name: 'scrub-test-events', text })
   }
-  return { db, files, run, pathOf, flip, events, lines }
+  return { db, blobs, openEntry, files, run, pathOf, flip, events, lines }
 }
 
 const sizes = [1, segment, segment + 1, 5 * segment, 3 * segment - 7]
@@ -101,6 +102,29 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     ]
     t.same(found.sort(), expected.sort())
     t.equal(damaged_files, 4)
+  },
+  'a file the disk cannot read is named, and the next is opened': async (t, database) => {
+    const { db, blobs, openEntry, files, run } = await house(t, database, sizes)
+    const bad = files[2]?.sealedId
+    const failing =
+      (errno: string): typeof blobs.open =>
+      async (id) => {
+        const blob = await blobs.open(id)
+        if (id !== bad) return blob
+        const error = Object.assign(new Error('of the disk'), { code: errno })
+        const read = () => {
+          throw storageError(error)
+        }
+        return { ...blob, read }
+      }
+    const log = { info: () => undefined, error: () => undefined }
+    const withErrno = (errno: string) =>
+      scrub({ db, openEntry, log, blobs: { open: failing(errno) } })({ bytesPerSecond: fast })
+    const { checked, damaged } = await withErrno('EIO')
+    t.equal(checked, 5)
+    t.match(damaged, [{ sealed_id: bad, segment: null, reason: 'unreadable' }])
+    await t.rejects(withErrno('ENOSPC'), { code: 'storage_unavailable' }, 'which is no decay')
+    t.match(await run(), { damaged_files: 0 })
   },
   'it goes on after the sealed id it was broken off at': async (t, database) => {
     const { files, run } = await house(t, database, sizes)
