@@ -8,14 +8,8 @@ import { WrongKeysError } from '../keys/deployment-keys.js'
 import { makeLogger } from '../log.js'
 import { askService } from '../operations/control-client.js'
 import { controlSocketIn } from '../operations/control-socket.js'
-import type {
-  InputOf,
-  Operation,
-  OperationContext,
-  OperationName,
-  Progress,
-  ResultOf,
-} from '../operations/operations.js'
+import type { Operation, OperationContext, Progress } from '../operations/operation.js'
+import type { InputOf, OperationName, ResultOf } from '../operations/operations.js'
 import { CommandFailure, type Terminal } from './context.js'
 
 /**

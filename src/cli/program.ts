@@ -2,19 +2,12 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { checkConfig } from './check-config.js'
 import { type ExitCode, explain, type Terminal } from './context.js'
+import type { Action, Does } from './does.js'
 import { init } from './init.js'
-import {
-  type KeysCommandOptions,
-  keysStatusCommand,
-  retireMasterCommand,
-  rotateMasterCommand,
-} from './keys.js'
+import { addKeyCommands } from './key-commands.js'
 import { printExample } from './print-example.js'
 import { printToken, type TokenOptions } from './print-token.js'
-import { type ScrubCommandOptions, scrubCommand } from './scrub.js'
-import { type SweepCommandOptions, sweepCommand } from './sweep.js'
-
-type Action<O> = (terminal: Terminal, options: O) => Promise<ExitCode> | ExitCode
+import { addStorageCommands } from './storage-commands.js'
 
 /**
  * Runs one command of `strongroom` and answers its exit code: 0 done, 1 it cannot be done,
@@ -36,10 +29,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   }
 }
 
-function makeProgram(
-  { out, err }: Terminal,
-  does: <O>(action: Action<O>) => (options: O) => Promise<void>,
-): Command {
+function makeProgram({ out, err }: Terminal, does: Does): Command {
   const program = new Command('strongroom')
     .description('Encrypted file storage for healthcare portals: commands for its operators.')
     .version(packageVersion())
@@ -61,10 +51,7 @@ function makeProgram(
   return program
 }
 
-function addConfigCommands(
-  config: Command,
-  does: <O>(action: Action<O>) => (options: O) => Promise<void>,
-): void {
+function addConfigCommands(config: Command, does: Does): void {
   config
     .command('check')
     .description('say every setting in effect and everything wrong with them, without starting')
@@ -79,10 +66,7 @@ function addConfigCommands(
     .action(does(printExample))
 }
 
-function addSetUpCommands(
-  program: Command,
-  does: <O>(action: Action<O>) => (options: O) => Promise<void>,
-): void {
+function addSetUpCommands(program: Command, does: Does): void {
   program
     .command('init')
     .description('write .env (0600) in the working directory, with fresh secrets')
@@ -103,69 +87,6 @@ function addSetUpCommands(
       '\nExample:\n  curl -H "Authorization: Bearer $(npx strongroom token --user ann)" \\\n    http://localhost:8006/api/files/user',
     )
     .action(does<TokenOptions>(printToken))
-}
-
-function addStorageCommands(
-  program: Command,
-  does: <O>(action: Action<O>) => (options: O) => Promise<void>,
-): void {
-  program
-    .command('sweep')
-    .description('compare sealed bytes with the database, both ways, and set debris aside')
-    .option('--dry-run', 'say what would be done, and touch nothing')
-    .option('--grace-hours <n>', 'leave alone what is younger (default: SWEEP_GRACE_HOURS)')
-    .option('--force', 'set debris aside also where there is suspiciously much of it')
-    .option('--json', 'print the report as JSON')
-    .addHelpText(
-      'after',
-      '\nDebris is what a kill left: it can be opened by nobody. It is set aside, comes back where a row' +
-        '\nasks for it, and is destroyed after SWEEP_KEEP_DAYS. A row without its bytes is damage and' +
-        '\nstays. Beside a service on the embedded database this is done by that service.' +
-        '\nExit code 0: all is well; 1: damage, or too much debris to believe.',
-    )
-    .action(does<SweepCommandOptions>(sweepCommand))
-  program
-    .command('scrub')
-    .description('open every sealed file from end to end, and say what has decayed')
-    .option('--rate <n>', 'MiB of content a second, at most (default: SCRUB_MB_PER_SECOND)')
-    .option('--json', 'print the report as JSON')
-    .addHelpText(
-      'after',
-      '\nNothing is changed and nothing leaves the service. Exit code 0: all is well; 1: damage.',
-    )
-    .action(does<ScrubCommandOptions>(scrubCommand))
-}
-
-function addKeyCommands(
-  keys: Command,
-  does: <O>(action: Action<O>) => (options: O) => Promise<void>,
-): void {
-  keys
-    .command('status')
-    .description('what each master key is needed for, and which step of a rotation is safe now')
-    .option('--json', 'print it as JSON')
-    .addHelpText(
-      'after',
-      '\nA rotation: put the new key last in MASTER_KEYS of every node and restart them; move it to the' +
-        '\nfront everywhere; rotate-master; retire the old one; take it out of MASTER_KEYS.',
-    )
-    .action(does<KeysCommandOptions>(keysStatusCommand))
-  keys
-    .command('rotate-master')
-    .description('wrap all user keys and the index key with the first master key')
-    .option('--json', 'print the report as JSON')
-    .addHelpText(
-      'after',
-      '\nFiles are not touched. Begun anew after a break; the service goes on meanwhile.',
-    )
-    .action(does<KeysCommandOptions>(rotateMasterCommand))
-  const retire = does<KeysCommandOptions & { id: string }>(retireMasterCommand)
-  keys
-    .command('retire')
-    .description('give up a master key that nothing needs any more')
-    .argument('<id>', 'as `keys status` shows it')
-    .option('--json', 'print it as JSON')
-    .action((id: string, options: KeysCommandOptions) => retire({ ...options, id }))
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline'
 import { Client } from 'undici'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { ControlLine } from './control-socket.js'
-import type { OperationContext } from './operations.js'
+import type { OperationContext } from './operation.js'
 
 /** What it means that nobody listens: no socket, or one left by a process that is gone. */
 const nobody = new Set(['ENOENT', 'ECONNREFUSED'])

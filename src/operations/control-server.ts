@@ -5,7 +5,7 @@ import { Check } from 'typebox/value'
 import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import type { WorkLog } from '../ports/work-log.js'
 import { type ControlLine, type ControlProblem, maxInputBytes } from './control-socket.js'
-import type { Operation } from './operations.js'
+import type { Operation } from './operation.js'
 
 export interface ControlServer {
   /** Breaks off what is under way and waits for it; the socket is gone then. */

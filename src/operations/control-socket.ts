@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { ErrorCode } from '../errors/error-codes.js'
-import type { Progress } from './operations.js'
+import type { Progress } from './operation.js'
 
 /*
  * Beside a running service that owns the embedded database, commands are carried out by it: HTTP over

@@ -1,0 +1,38 @@
+import type { Command } from 'commander'
+import type { Does } from './does.js'
+import {
+  type KeysCommandOptions,
+  keysStatusCommand,
+  retireMasterCommand,
+  rotateMasterCommand,
+} from './keys.js'
+
+/** Turning keys: below `keys`. */
+export function addKeyCommands(keys: Command, does: Does): void {
+  keys
+    .command('status')
+    .description('what each master key is needed for, and which step of a rotation is safe now')
+    .option('--json', 'print it as JSON')
+    .addHelpText(
+      'after',
+      '\nA rotation: put the new key last in MASTER_KEYS of every node and restart them; move it to the' +
+        '\nfront everywhere; rotate-master; retire the old one; take it out of MASTER_KEYS.',
+    )
+    .action(does<KeysCommandOptions>(keysStatusCommand))
+  keys
+    .command('rotate-master')
+    .description('wrap all user keys and the index key with the first master key')
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      '\nFiles are not touched. Begun anew after a break; the service goes on meanwhile.',
+    )
+    .action(does<KeysCommandOptions>(rotateMasterCommand))
+  const retire = does<KeysCommandOptions & { id: string }>(retireMasterCommand)
+  keys
+    .command('retire')
+    .description('give up a master key that nothing needs any more')
+    .argument('<id>', 'as `keys status` shows it')
+    .option('--json', 'print it as JSON')
+    .action((id: string, options: KeysCommandOptions) => retire({ ...options, id }))
+}
