@@ -11,7 +11,7 @@ const rooms = {
   errors: { rooms: [], packages: [] },
   crypto: { rooms: ['errors'], packages: [] },
   keys: { rooms: ['crypto', 'errors'], packages: [] },
-  rotation: { rooms: ['crypto', 'keys', 'audit', 'ports', 'errors'], packages: [] },
+  rotation: { rooms: ['crypto', 'keys', 'audit', 'jobs', 'ports', 'errors'], packages: [] },
   blobs: { rooms: ['ports', 'errors'], packages: [] },
   audit: { rooms: ['crypto', 'keys', 'ports', 'errors'], packages: [] },
   people: { rooms: ['crypto', 'keys', 'audit', 'ports', 'errors'], packages: [] },
@@ -53,7 +53,7 @@ const rooms = {
   },
   integrations: { rooms: ['errors', 'ports', 'records'], packages: ['undici'], only: 'ports' },
   operations: {
-    rooms: ['errors', 'ports', 'files', 'rotation', 'jobs'],
+    rooms: ['errors', 'ports', 'keys', 'files', 'rotation', 'jobs'],
     packages: ['typebox', 'undici'],
   },
   http: {

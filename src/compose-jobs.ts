@@ -6,6 +6,7 @@ import type { OpenEntry } from './files/open-entry.js'
 import { purgeDue } from './files/purge-due.js'
 import { scrub } from './files/scrub.js'
 import { sweep } from './files/sweep.js'
+import { byHand } from './jobs/by-hand.js'
 import { type JobHandler, jobRunner } from './jobs/job-runner.js'
 import type { IndexHash } from './keys/index-hash.js'
 import type { Transactions } from './ports/transactions.js'
@@ -44,13 +45,13 @@ export function wireJobs(parts: Parts) {
     db: parts.db,
     handlers: {
       ...handlers,
-      purge: async (_job, signal) => {
+      purge: async (_job, { signal }) => {
         await purge(new Date(), signal)
       },
-      sweep: async (_job, signal) => {
+      sweep: async (_job, { signal }) => {
         await sweeping({ dryRun: false, ...config.sweep }, { signal })
       },
-      scrub: async ({ progress }, signal, saveProgress) => {
+      scrub: async ({ progress }, { signal, saveProgress }) => {
         const { after } = progress ?? {}
         let savedAt = performance.now()
         await scrubbing(
@@ -70,8 +71,9 @@ export function wireJobs(parts: Parts) {
       every('purge', HOUR_MS),
       every('sweep', config.sweep.everyHours * HOUR_MS),
       every('scrub', config.scrub.everyDays * DAY_MS),
+      every('retire-user-keys', HOUR_MS),
     ],
     onProblem,
   })
-  return { runner, sweep: sweeping, scrub: scrubbing }
+  return { runner, byHand: byHand(parts), sweep: sweeping, scrub: scrubbing }
 }

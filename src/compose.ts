@@ -36,6 +36,7 @@ import { inContext } from './log-context.js'
 import { operations } from './operations/operations.js'
 import type { WorkLog } from './ports/work-log.js'
 import { announceKeys } from './rotation/key-nodes.js'
+import { rotationJobs } from './rotation/rotation-jobs.js'
 
 export interface ComposeOptions {
   /** False: for a command, which does one thing and leaves the jobs to the service. */
@@ -107,7 +108,8 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
     addsChecks: background,
   })
   const hash = indexHash(indexKey)
-  const ring = keyRing(userKeys({ provider, store: db.stores.keys }))
+  const users = userKeys({ provider, store: db.stores.keys })
+  const ring = keyRing(users)
   const audit = auditLog(db)
   const running = runningReads({ db, onProblem })
   const { uploads } = config
@@ -166,18 +168,24 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
       },
     },
   })
+  const turning = rotationJobs({ db, provider, users })
   const jobs = wireJobs({
     ...{ config, db, blobs, hash, log, onProblem, openEntry: open, purge: files.purge },
-    handlers: records.jobHandlers,
+    handlers: { ...records.jobHandlers, ...turning },
   })
   const announced = background ? await announceKeys({ db, provider, onProblem }) : undefined
+  // The embedded database has one owner: whoever held a lease is gone.
+  if (database.engine === 'embedded') await db.stores.jobs.releaseAll()
   if (background) jobs.runner.start()
   return {
     config,
     audit,
     files,
     records: records.services,
-    operations: operations({ db, provider, ...jobs, ...config.sweep, ...config.scrub }),
+    operations: operations({
+      ...{ db, provider, hash, rotationJobs: turning },
+      ...{ ...jobs, ...config.sweep, ...config.scrub },
+    }),
     ready: async () => ({
       database: await succeeds(database.ping()),
       storage: await succeeds(blobs.check()),

@@ -51,6 +51,9 @@ export const auditActions = [
   'storage.scrub',
   'keys.rewrap',
   'keys.retire',
+  'keys.user_rotate',
+  'keys.user_rewrap',
+  'keys.user_retire',
 ] as const
 
 export type AuditAction = (typeof auditActions)[number]

@@ -5,6 +5,7 @@ import {
   keysStatusCommand,
   retireMasterCommand,
   rotateMasterCommand,
+  rotateUserCommand,
 } from './keys.js'
 
 /** Turning keys: below `keys`. */
@@ -35,4 +36,16 @@ export function addKeyCommands(keys: Command, does: Does): void {
     .argument('<id>', 'as `keys status` shows it')
     .option('--json', 'print it as JSON')
     .action((id: string, options: KeysCommandOptions) => retire({ ...options, id }))
+  const rotateUser = does<KeysCommandOptions & { user: string }>(rotateUserCommand)
+  keys
+    .command('rotate-user')
+    .description('give a person a new key, and wrap all they can open with it')
+    .argument('<user>', 'id of the person, as the portal gives it')
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      '\nFiles are not touched. Who knows the old key *and* has a copy of what it wrapped can still open' +
+        '\nthat: where a key has leaked, `keys reseal --user` afterwards seals the files themselves anew.',
+    )
+    .action((user: string, options: KeysCommandOptions) => rotateUser({ ...options, user }))
 }

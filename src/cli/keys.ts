@@ -27,10 +27,30 @@ export async function rotateMasterCommand(
     terminal.out(JSON.stringify(report))
     return 0
   }
-  const { master_key, rewrapped, already, index_key, verified } = report
+  const { master_key, rewrapped, already, deployment_keys, verified } = report
   terminal.out(`${rewrapped} user keys re-wrapped, ${already} were under ${master_key} before`)
-  terminal.out(`index key: ${index_key ? 're-wrapped' : 'nothing to do'}`)
+  terminal.out(`${deployment_keys} keys of the deployment re-wrapped`)
   terminal.out(`${verified} user keys opened again under ${master_key}`)
+  return 0
+}
+
+/** `strongroom keys rotate-user <user>` */
+export async function rotateUserCommand(
+  terminal: Terminal,
+  { json, user }: KeysCommandOptions & { readonly user: string },
+): Promise<ExitCode> {
+  if (user === '' || user.length > 128) {
+    throw new UsageError('expected the id of a person: 1 to 128 characters')
+  }
+  const report = await operate(terminal, 'keys-rotate-user', { user_id: user })
+  if (json === true) {
+    terminal.out(JSON.stringify(report))
+    return 0
+  }
+  const { version, rewrapped, purposes, verified } = report
+  terminal.out(`${rewrapped} file keys and ${purposes} purposes put under version ${version}`)
+  terminal.out(`${verified} file keys opened again under it`)
+  terminal.out('Versions before it are removed once nothing under way needs them.')
   return 0
 }
 
@@ -81,7 +101,7 @@ function lineOf(key: MasterKeyStatus): string {
         : 'not here',
     `on ${key.nodes} nodes, first on ${key.nodes_first}`,
     `${key.user_keys} user keys`,
-    ...(key.index_key ? ['the index key'] : []),
+    ...(key.deployment_keys > 0 ? [`${key.deployment_keys} keys of the deployment`] : []),
     ...(key.check_value ? [] : ['retired']),
     ...key.safe.map((step) => `safe now: ${steps[step]}`),
   ]

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Does } from './does.js'
+import { type JobsCommandOptions, jobsCommand } from './jobs.js'
 import { type ScrubCommandOptions, scrubCommand } from './scrub.js'
 import { type SweepCommandOptions, sweepCommand } from './sweep.js'
 
@@ -30,4 +31,10 @@ export function addStorageCommands(program: Command, does: Does): void {
       '\nNothing is changed and nothing leaves the service. Exit code 0: all is well; 1: damage.',
     )
     .action(does<ScrubCommandOptions>(scrubCommand))
+  program
+    .command('jobs')
+    .description('what the service does by itself: what is under way, due, or failed')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', '\nExit code 0: none has failed; 1: some have, and are tried again.')
+    .action(does<JobsCommandOptions>(jobsCommand))
 }

@@ -8,7 +8,9 @@ const all: Query = {
 }
 const insert: Query = {
   name: 'deployment-keys-insert',
-  text: `insert into deployment_keys (key_use, master_key_id, wrapped) values ($1, $2, $3)
+  text: `insert into deployment_keys (key_use, master_key_id, wrapped) select $1, $2, $3
+    where not ($1 = 'check' and exists (
+      select from retired_master_keys r where r.master_key_id = $2))
     on conflict do nothing returning key_use`,
 }
 

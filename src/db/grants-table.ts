@@ -1,4 +1,5 @@
 import type { SealedNoteRow } from '../audit/ports.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
 import type { FileStore, GrantRow } from '../files/ports.js'
 import type { Query, Sql } from './database.js'
 import { run } from './run.js'
@@ -35,11 +36,29 @@ const ended: Query = {
       and (g.revoked_at is not null or g.expires_at <= statement_timestamp()
         or f.deleted_at is not null)`,
 }
-/** Whichever wrapping was first: both open the same file key. */
+/**
+ * Whichever wrapping was first: both open the same file key. The person's key and the sealing stay
+ * until the transaction ends: they were looked at before it began.
+ */
 const insertKey: Query = {
   name: 'wrapped-file-keys-insert',
-  text: `insert into wrapped_file_keys (grant_id, sealed_id, user_key_version, wrapped)
-    values ($1, $2, $3, $4) on conflict (grant_id, sealed_id) do nothing`,
+  text: `with standing as (
+      select g.grant_id, v.sealed_id, k.version
+      from grants g join user_keys k on k.user_id = g.user_id, file_versions v
+      where g.grant_id = $1 and v.sealed_id = $2 and k.version = $3
+      for key share of k, v
+    ), inserted as (
+      insert into wrapped_file_keys (grant_id, sealed_id, user_key_version, wrapped)
+      select s.grant_id, s.sealed_id, s.version, $4 from standing s
+      on conflict (grant_id, sealed_id) do nothing
+    )
+    select grant_id from standing`,
+}
+
+/** Its key was turned, or the file sealed anew, while this was under way: the next try finds the new one. */
+function keysTurned(): StrongroomError {
+  const context = { reason: 'turned_meanwhile' }
+  return new StrongroomError('keys_unavailable', { retryAfter: 1, context })
 }
 
 /** A grant as its columns are. */
@@ -65,8 +84,10 @@ export function grantsTable(
       ]),
     grants: async (fileId) => (await sql.rows<GrantColumns>(standing, [fileId])).map(toGrant),
     revokeGrant: async (grantId, by, at) => (await sql.rows(revoke, [grantId, by, at])).length > 0,
-    insertWrappedKey: (row) =>
-      run(sql, insertKey, [row.grantId, row.sealedId, row.userKeyVersion, row.wrapped]),
+    insertWrappedKey: async (row) => {
+      const values = [row.grantId, row.sealedId, row.userKeyVersion, row.wrapped]
+      if ((await sql.rows(insertKey, values)).length === 0) throw keysTurned()
+    },
     endedGrants: async (grantIds) => {
       const found = await sql.rows<{ grantId: string }>(ended, [grantIds])
       return found.map(({ grantId }) => grantId)

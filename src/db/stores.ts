@@ -3,7 +3,7 @@ import type { JobStore } from '../jobs/ports.js'
 import type { KeyStore } from '../keys/ports.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { RecordStores } from '../records/ports.js'
-import type { RotationStore } from '../rotation/ports.js'
+import type { RotationStore, UserKeyRotationStore } from '../rotation/ports.js'
 import { assignmentsTable } from './assignments-table.js'
 import { auditEventsTable } from './audit-events-table.js'
 import type { Database, Sql } from './database.js'
@@ -15,6 +15,7 @@ import { recordTypesTable } from './record-types-table.js'
 import { rotationTable } from './rotation-table.js'
 import { sweepTable } from './sweep-table.js'
 import { teamGrantsTable } from './team-grants-table.js'
+import { userKeyRotationTable } from './user-key-rotation-table.js'
 import { userKeysTable } from './user-keys-table.js'
 
 /** Every store there is; a use case names those it works with. */
@@ -23,6 +24,7 @@ export interface AllStores extends RecordStores {
   readonly jobs: JobStore
   readonly sweep: SweepStore
   readonly rotation: RotationStore
+  readonly userKeyRotation: UserKeyRotationStore
 }
 
 export function transactions(db: Database): Transactions<AllStores> {
@@ -44,5 +46,6 @@ function storesOn(sql: Sql): AllStores {
     jobs: jobsTable(sql),
     sweep: sweepTable(sql),
     rotation: rotationTable(sql),
+    userKeyRotation: userKeyRotationTable(sql),
   }
 }

@@ -11,12 +11,17 @@ const find: Query = {
   text: `select user_id as "userId", version, wrapped from user_keys
     where user_id = $1 and version = $2`,
 }
+/** Only under a master key that was not retired meanwhile: whoever retires it waits for this. */
 const insertFirst: Query = {
   name: 'user-keys-insert-first',
   text: `with known as (
       insert into principals (principal_id) values ($1) on conflict (principal_id) do nothing
+    ), standing as (
+      select master_key_id from deployment_keys
+      where key_use = 'check' and master_key_id = $4 for key share
     )
-    insert into user_keys (user_id, version, wrapped, master_key_id) values ($1, $2, $3, $4)
+    insert into user_keys (user_id, version, wrapped, master_key_id)
+    select $1, $2, $3, s.master_key_id from standing s
     on conflict do nothing returning user_id`,
 }
 const any: Query = {

@@ -124,6 +124,7 @@ export interface FileStore {
   grants(fileId: string): Promise<GrantRow[]>
   /** Marks the grant revoked and destroys its wrapped keys; false where it did not stand. */
   revokeGrant(grantId: string, by: string, at: Date): Promise<boolean>
+  /** `keys_unavailable` where the key it is wrapped with, or the sealing, is no longer there. */
   insertWrappedKey(row: WrappedKeyRow): Promise<void>
   /** False where a live general file of the owner has this fingerprint. */
   setCurrentVersion(
@@ -132,7 +133,8 @@ export interface FileStore {
     fingerprint: Buffer,
     at: Date,
   ): Promise<boolean>
-  setMetadata(sealedId: string, metadata: Buffer): Promise<void>
+  /** False where this sealing is no longer there. */
+  setMetadata(sealedId: string, metadata: Buffer): Promise<boolean>
   touch(fileId: string, at: Date): Promise<void>
   markDeleted(fileId: string, by: string, at: Date, purgeAfter: Date): Promise<void>
   /** False where the same bytes are live again. */
@@ -157,6 +159,7 @@ export interface SweepStore {
   /** Versions of every file that was not purged, from the first or after `sealedId`. */
   versionsAfter(sealedId: string | undefined, limit: number): Promise<StoredVersion[]>
   storedVersion(sealedId: string): Promise<StoredVersion | undefined>
+  countVersions(): Promise<number>
   /** Sealed ids of uploads begun before then that were neither committed nor discarded. */
   intentsBefore(before: Date, after: string | undefined, limit: number): Promise<string[]>
 }

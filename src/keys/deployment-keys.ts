@@ -34,6 +34,7 @@ export async function openDeploymentKeys({
   }
   for (const row of checks) await openCheck(provider, row)
   if (addsChecks) await addMissingChecks({ provider, store }, checks)
+  if (addsChecks) await refuseRetired({ provider, store })
   return await openIndexKey({ provider, store }, rows, sealed)
 }
 
@@ -67,6 +68,16 @@ async function addMissingChecks(
     key.destroy()
     await store.insertDeploymentKey({ use: 'check', masterKeyId, wrapped })
   }
+}
+
+/** What was given up wraps nothing more, also where it stands first in somebody's settings. */
+async function refuseRetired({ provider, store }: Dependencies): Promise<void> {
+  const [first] = provider.masterKeyIds
+  const rows = await store.deploymentKeys()
+  if (rows.some(({ use, masterKeyId }) => use === 'check' && masterKeyId === first)) return
+  throw new WrongKeysError(
+    `Master key ${first}, the first given, was retired: take it out of MASTER_KEYS.`,
+  )
 }
 
 async function openIndexKey(

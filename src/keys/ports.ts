@@ -16,10 +16,13 @@ export interface KeyStore {
   /** The version that new wrappings use. */
   activeUserKey(userId: string): Promise<UserKeyRow | undefined>
   userKey(userId: string, version: number): Promise<UserKeyRow | undefined>
-  /** Makes the person known and stores their first key; false where they have one by now. */
+  /**
+   * Makes the person known and stores their first key; false where they have one by now, or the master
+   * key was retired.
+   */
   insertFirstUserKey(row: UserKeyRow, masterKeyId: string): Promise<boolean>
   deploymentKeys(): Promise<DeploymentKeyRow[]>
-  /** False where there is one by now. */
+  /** False where there is one by now, or it is the check value of a master key that was retired. */
   insertDeploymentKey(row: DeploymentKeyRow): Promise<boolean>
   /** Whether anything is sealed: a user key is the first thing that is. */
   hasSealedData(): Promise<boolean>

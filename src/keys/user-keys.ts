@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { CryptoError } from '../crypto/crypto-error.js'
 import { FernetKey } from '../crypto/fernet-key.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
 import type { KeyProvider } from './key-provider.js'
 import type { KeyStore, UserKeyRow } from './ports.js'
 
@@ -46,7 +47,7 @@ export function userKeys(dependencies: Dependencies): UserKeys {
     key.destroy()
     if (await store.insertFirstUserKey(row, provider.masterKeyIds[0])) return row
     const made = await store.activeUserKey(userId)
-    if (made === undefined) throw new CryptoError('malformed')
+    if (made === undefined) throw retired(provider.masterKeyIds[0])
     return made
   }
 
@@ -62,6 +63,12 @@ export function userKeys(dependencies: Dependencies): UserKeys {
       return await unwrap({ ...row, userId, version })
     },
   }
+}
+
+/** This node wraps with a master key that was given up: others serve on, and a restart mends it. */
+function retired(masterKeyId: string): StrongroomError {
+  const context = { reason: 'master_key_retired', master_key: masterKeyId }
+  return new StrongroomError('keys_unavailable', { retryAfter: 60, context })
 }
 
 /** By person, version and hash of the wrapping: a changed row is never served from memory. */

@@ -1,15 +1,19 @@
 import type { Static } from 'typebox'
-import type { RotationDependencies } from '../rotation/rotate-master.js'
-import { keyOperations } from './key-operations.js'
+import { type AsJobDependencies, asJob } from './as-job.js'
+import { type JobDependencies, jobOperations } from './job-operations.js'
+import { type KeyDependencies, keyOperations } from './key-operations.js'
 import { type StorageDependencies, storageOperations } from './storage-operations.js'
 
-type Dependencies = StorageDependencies & RotationDependencies
+type Dependencies = AsJobDependencies &
+  Omit<StorageDependencies & KeyDependencies & JobDependencies, 'asJob'>
 
 /** The closed list of operations, by the name they are asked for. */
-export function operations(use: Dependencies) {
+export function operations(dependencies: Dependencies) {
+  const use = { ...dependencies, asJob: asJob(dependencies) }
   return {
     ...storageOperations(use),
     ...keyOperations(use),
+    ...jobOperations(use),
   }
 }
 

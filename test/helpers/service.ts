@@ -34,7 +34,8 @@ export async function makeService(database: Database, folder: string) {
   const blobs = await localDiskBlobStore({ folder })
   const provider = localKeyProvider([FernetKey.generate().exportText()])
   const hash = indexHash(await openDeploymentKeys({ provider, store: db.stores.keys }))
-  const ring = keyRing(userKeys({ provider, store: db.stores.keys }))
+  const users = userKeys({ provider, store: db.stores.keys })
+  const ring = keyRing(users)
   const audit = auditLog(db)
   const log = makeLogger({ logLevel: 'silent' })
   const onProblem = () => undefined
@@ -57,7 +58,10 @@ export async function makeService(database: Database, folder: string) {
   const read = startReading({ db, audit, blobs, hash, running, log })
   const list = listFiles({ db, audit, openEntry: open, log })
   const add = addVersion({ db, keyRing: ring, hash, limits })
-  return { db, database, blobs, folder, open, own, upload, read, running, list, seal, add }
+  return {
+    ...{ db, database, blobs, folder, open, own, upload, read, running, list, seal, add },
+    ...{ provider, users, ring },
+  }
 }
 
 export function actor(userId: string): Actor {
