@@ -16,7 +16,7 @@ const rooms = {
   audit: { rooms: ['crypto', 'keys', 'ports', 'errors'], packages: [] },
   people: { rooms: ['crypto', 'keys', 'audit', 'ports', 'errors'], packages: [] },
   files: {
-    rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'idempotency', 'ports', 'errors'],
+    rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'jobs', 'idempotency', 'ports', 'errors'],
     packages: ['file-type'],
   },
   records: {

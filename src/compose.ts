@@ -20,6 +20,8 @@ import { listVersions } from './files/list-versions.js'
 import { openEntry } from './files/open-entry.js'
 import { ownFiles } from './files/own-files.js'
 import { startReading } from './files/read-file.js'
+import { DESTROY_BYTES, destroyBytes, reseal } from './files/reseal.js'
+import { resealJob } from './files/reseal-job.js'
 import { runningReads } from './files/running-reads.js'
 import { sealIncoming } from './files/seal-incoming.js'
 import { updateFile } from './files/update-file.js'
@@ -169,9 +171,13 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
     },
   })
   const turning = rotationJobs({ db, provider, users })
+  const resealing = resealJob(reseal({ db, blobs, keyRing: ring, openEntry: open, log }))
   const jobs = wireJobs({
     ...{ config, db, blobs, hash, log, onProblem, openEntry: open, purge: files.purge },
-    handlers: { ...records.jobHandlers, ...turning },
+    handlers: {
+      ...{ ...records.jobHandlers, ...turning, reseal: resealing },
+      [DESTROY_BYTES]: destroyBytes({ db, blobs }),
+    },
   })
   const announced = background ? await announceKeys({ db, provider, onProblem }) : undefined
   // The embedded database has one owner: whoever held a lease is gone.
@@ -183,7 +189,7 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
     files,
     records: records.services,
     operations: operations({
-      ...{ db, provider, hash, rotationJobs: turning },
+      ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },
       ...{ ...jobs, ...config.sweep, ...config.scrub },
     }),
     ready: async () => ({

@@ -3,6 +3,8 @@ import type { Does } from './does.js'
 import {
   type KeysCommandOptions,
   keysStatusCommand,
+  type ResealCommandOptions,
+  resealCommand,
   retireMasterCommand,
   rotateMasterCommand,
   rotateUserCommand,
@@ -48,4 +50,16 @@ export function addKeyCommands(keys: Command, does: Does): void {
         '\nthat: where a key has leaked, `keys reseal --user` afterwards seals the files themselves anew.',
     )
     .action((user: string, options: KeysCommandOptions) => rotateUser({ ...options, user }))
+  keys
+    .command('reseal')
+    .description('seal files anew under fresh keys: where a key has leaked that opened them')
+    .option('--user <id>', 'all files this person can open')
+    .option('--file <id>', 'one file')
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      '\nReads and writes every byte of them. For a person whose key has leaked: `rotate-user` first, so that' +
+        '\nthe fresh keys are wrapped with a new one. Who copied sealed files before keeps what those hold.',
+    )
+    .action(does<ResealCommandOptions>(resealCommand))
 }

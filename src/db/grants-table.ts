@@ -82,7 +82,7 @@ export function grantsTable(
         ...[row.expiresAt, row.purpose?.sealed ?? null, row.purpose?.userKeyVersion ?? null],
         ...[row.grantedBy, row.grantedAt],
       ]),
-    grants: async (fileId) => (await sql.rows<GrantColumns>(standing, [fileId])).map(toGrant),
+    grants: async (fileId) => (await sql.rows<GrantColumns>(standing, [fileId])).map(grantOf),
     revokeGrant: async (grantId, by, at) => (await sql.rows(revoke, [grantId, by, at])).length > 0,
     insertWrappedKey: async (row) => {
       const values = [row.grantId, row.sealedId, row.userKeyVersion, row.wrapped]
@@ -95,6 +95,7 @@ export function grantsTable(
   }
 }
 
-function toGrant({ purposeKeyVersion, ...columns }: GrantColumns): GrantRow {
+/** A row as a grant. */
+export function grantOf({ purposeKeyVersion, ...columns }: GrantColumns): GrantRow {
   return { ...columns, purpose: sealedNote(columns.purpose, purposeKeyVersion) }
 }

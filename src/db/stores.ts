@@ -1,4 +1,4 @@
-import type { SweepStore } from '../files/ports.js'
+import type { ResealStore, SweepStore } from '../files/ports.js'
 import type { JobStore } from '../jobs/ports.js'
 import type { KeyStore } from '../keys/ports.js'
 import type { Transactions } from '../ports/transactions.js'
@@ -12,6 +12,7 @@ import { filesTable } from './files-table.js'
 import { idempotencyTable } from './idempotency-table.js'
 import { jobsTable } from './jobs-table.js'
 import { recordTypesTable } from './record-types-table.js'
+import { resealTable } from './reseal-table.js'
 import { rotationTable } from './rotation-table.js'
 import { sweepTable } from './sweep-table.js'
 import { teamGrantsTable } from './team-grants-table.js'
@@ -23,6 +24,7 @@ export interface AllStores extends RecordStores {
   readonly keys: KeyStore
   readonly jobs: JobStore
   readonly sweep: SweepStore
+  readonly reseal: ResealStore
   readonly rotation: RotationStore
   readonly userKeyRotation: UserKeyRotationStore
 }
@@ -45,6 +47,7 @@ function storesOn(sql: Sql): AllStores {
     keys: { ...userKeysTable(sql), ...deploymentKeysTable(sql) },
     jobs: jobsTable(sql),
     sweep: sweepTable(sql),
+    reseal: resealTable(sql),
     rotation: rotationTable(sql),
     userKeyRotation: userKeyRotationTable(sql),
   }

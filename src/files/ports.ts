@@ -164,6 +164,27 @@ export interface SweepStore {
   intentsBefore(before: Date, after: string | undefined, limit: number): Promise<string[]>
 }
 
+/** One version of a file. */
+export type VersionPlace = Pick<VersionRow, 'fileId' | 'version'>
+
+/** Sealing anew: lists are in the order of file and version. */
+export interface ResealStore {
+  /** Versions of a file, or those a person holds a key of; deleted files too, purged ones not. */
+  versionsAfter(
+    wish: { readonly userId: string } | { readonly fileId: string },
+    after: VersionPlace | undefined,
+    limit: number,
+  ): Promise<VersionPlace[]>
+  countVersions(wish: { readonly userId: string } | { readonly fileId: string }): Promise<number>
+  /** Everyone's grants that stand, with their key of this sealing; oldest first. */
+  holders(sealedId: string): Promise<HeldGrant[]>
+  /**
+   * Puts another sealing in the place of `row`, and destroys all wrapped keys of that; false where its
+   * sealing or its metadata is no longer that.
+   */
+  replace(row: VersionRow, next: Omit<VersionRow, 'fileId' | 'version'>): Promise<boolean>
+}
+
 /** The stores the use cases of files work with. */
 export interface FileStores {
   readonly files: FileStore

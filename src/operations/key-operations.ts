@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import type { ResealJob } from '../files/reseal-job.js'
 import { keyStatus } from '../rotation/key-status.js'
 import { retireMaster } from '../rotation/retire-master.js'
 import type { RotationDependencies } from '../rotation/rotate-master.js'
@@ -16,9 +17,18 @@ const person = Type.Object(
   { additionalProperties: false },
 )
 
+const whose = Type.Union([
+  person,
+  Type.Object(
+    { file_id: Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' }) },
+    { additionalProperties: false },
+  ),
+])
+
 export interface KeyDependencies extends RotationDependencies {
   readonly asJob: AsJob
   readonly rotationJobs: RotationJobs
+  readonly resealJob: ResealJob
 }
 
 /** Turning keys. */
@@ -36,5 +46,10 @@ export function keyOperations(use: KeyDependencies) {
         context,
       ),
     ),
+    'keys-reseal': operation(whose, (input, context) => {
+      const payload: Readonly<Record<string, string>> =
+        'user_id' in input ? { userId: input.user_id } : { fileId: input.file_id }
+      return asJob({ kind: 'reseal', payload, handler: use.resealJob }, context)
+    }),
   }
 }
