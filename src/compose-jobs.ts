@@ -45,20 +45,18 @@ export function wireJobs(parts: Parts) {
     db: parts.db,
     handlers: {
       ...handlers,
-      purge: async (_job, { signal }) => {
-        await purge(new Date(), signal)
-      },
-      sweep: async (_job, { signal }) => {
-        await sweeping({ dryRun: false, ...config.sweep }, { signal })
-      },
-      scrub: async ({ progress }, { signal, saveProgress }) => {
+      purge: (_job, { signal }) => purge(new Date(), signal),
+      sweep: (_job, { signal, tell }) =>
+        sweeping({ dryRun: false, ...config.sweep }, { signal, progress: tell }),
+      scrub: async ({ progress }, { signal, saveProgress, tell }) => {
         const { after } = progress ?? {}
         let savedAt = performance.now()
         await scrubbing(
           { ...config.scrub, after: typeof after === 'string' ? after : undefined },
           {
             signal,
-            progress: async (_done, last) => {
+            progress: async (done, last) => {
+              tell(done)
               if (performance.now() - savedAt < SAVE_EVERY_MS) return
               savedAt = performance.now()
               await saveProgress({ after: last })

@@ -1,5 +1,6 @@
 import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
+import { jobContext } from './job-context.js'
 import type { JobContext } from './job-runner.js'
 import { keepLease } from './keep-lease.js'
 import type { JobRow, JobStore, NewJob } from './ports.js'
@@ -34,16 +35,19 @@ export function byHand({ db, onProblem, leaseMs = 15_000 }: Dependencies): DoByH
     const now = new Date()
     const row = await db.stores.jobs.begin(job, now, new Date(now.getTime() + leaseMs))
     if (row === undefined) throw underWay()
-    const lease = keepLease({ store: db.stores.jobs, job: row, leaseMs, onProblem })
+    const store = db.stores.jobs
+    const lease = keepLease({ store, job: row, leaseMs, onProblem })
+    const { context, settled } = jobContext({
+      ...{ store, row, tell, onProblem },
+      signal: AbortSignal.any([signal, lease.lost]),
+    })
     try {
-      const result = await work(row, {
-        signal: AbortSignal.any([signal, lease.lost]),
-        saveProgress: (progress) => db.stores.jobs.saveProgress(row, progress),
-        tell,
-      })
-      await db.stores.jobs.done(row)
+      const result = await work(row, context)
+      await settled()
+      await store.done(row)
       return result
     } catch (error) {
+      await settled()
       await giveUp(row, signal)
       throw error
     } finally {

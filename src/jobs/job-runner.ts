@@ -1,5 +1,6 @@
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
+import { jobContext } from './job-context.js'
 import { keepLease } from './keep-lease.js'
 import type { JobRow, JobStore } from './ports.js'
 
@@ -134,17 +135,19 @@ const defaultLeaseMs = 60_000
 async function runJob(use: Dependencies, job: JobRow, stopping: AbortSignal): Promise<void> {
   const { db, handlers, leaseMs = defaultLeaseMs, onProblem } = use
   const lease = keepLease({ store: db.stores.jobs, job, leaseMs, onProblem })
+  const { context, settled } = jobContext({
+    ...{ store: db.stores.jobs, row: job, onProblem },
+    signal: AbortSignal.any([stopping, lease.lost]),
+  })
   const everyMs = use.recurring?.find(({ jobId }) => jobId === job.jobId)?.everyMs
   try {
-    await handlers[job.kind]?.(job, {
-      signal: AbortSignal.any([stopping, lease.lost]),
-      saveProgress: (progress) => db.stores.jobs.saveProgress(job, progress),
-      tell: () => undefined,
-    })
+    await handlers[job.kind]?.(job, context)
+    await settled()
     if (everyMs === undefined) await db.stores.jobs.done(job)
     else await db.stores.jobs.again(job, new Date(Date.now() + everyMs))
   } catch (error) {
     if (!stopping.aborted) onProblem(error, job)
+    await settled()
     await giveBack(error)
   } finally {
     await lease.end()
