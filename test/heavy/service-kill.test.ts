@@ -26,7 +26,11 @@ const random = randomOf(seed)
 /** At work all the time; one more asks for what the kill is aimed at. */
 const clientsARound = 4
 /** So many people's keys that a rotation takes long enough to be killed. */
-const residents = 3_000
+const residents = 1_500
+/** Small, so that uploads of several segments are cheap. */
+const segmentSizeLog2 = 16
+/** How many times each kind has its turn while the master key turns once. */
+const timesATurn = kills >= 100 ? 2 : 1
 /** Of all there is, opened again after each turn of the master key. */
 const sampleSize = 40
 
@@ -126,6 +130,7 @@ async function setUp(t: Test): Promise<Soak> {
 function settingsOf(keys: MasterKeys, { phase, isFinal }: Setting): Record<string, string> {
   return {
     LOG_LEVEL: 'warn',
+    SEGMENT_SIZE_LOG2: String(segmentSizeLog2),
     MASTER_KEYS: keys.setting(phase),
     ...(isFinal ? { DELETE_RETENTION_DAYS: '0' } : {}),
   }
@@ -143,18 +148,17 @@ function shuffled<T>(all: readonly T[]): T[] {
     .map(({ one }) => one)
 }
 
-/** Every kind once, in a drawn order, and once more what the last turn's kills came too late for. */
+/** Every kind in a drawn order, and once more what the last turn's kills came too late for. */
 function planTurn(missed: readonly Kind[]): Aim[] {
+  const all = [...Array.from({ length: timesATurn }, () => kinds).flat(), ...missed]
   const aim = (phase: Setting['phase']) => (kind: Kind) =>
     ({ kind, phase, isFinal: kind === 'purge' }) as const
   const bound = commands.filter(({ phase }) => phase === 'moved')
   const isBound = (kind: Kind) => bound.some(({ name }) => name === kind)
   const last = bound.filter(({ isLast }) => isLast === true).map(({ name }) => name)
-  const free = shuffled([...kinds, ...missed].filter((kind) => !isBound(kind)))
+  const free = shuffled(all.filter((kind) => !isBound(kind)))
   const late = free.splice(Math.ceil(free.length / 2))
-  const turning = [...kinds, ...missed].filter(
-    (kind) => isBound(kind) && !last.some((name) => name === kind),
-  )
+  const turning = all.filter((kind) => isBound(kind) && !last.some((name) => name === kind))
   return [
     ...free.slice(0, 1).map(aim('alone')),
     ...free.slice(1).map(aim('added')),
@@ -275,6 +279,8 @@ async function runUntilKilled(
 ): Promise<Set<Kind>> {
   const { server, masterKeys } = soak
   const aimed = present[clientsARound]
+  const command = commands.find(({ name }) => name === aim.kind)
+  await command?.prepare?.(soak)
   const working = present.slice(0, clientsARound).map((client) => work(round, client))
   const kill = async () => {
     round.isOver = true
@@ -286,7 +292,6 @@ async function runUntilKilled(
     await eventually('an acknowledgement', isUnderWay, 60_000)
     await wait(random() * 400)
   }
-  const command = commands.find(({ name }) => name === aim.kind)
   let isHit = false
   if (command !== undefined) isHit = await aimAtCommand(soak, round, command, kill)
   else if (aimed !== undefined && isRequestKind(aim.kind)) {

@@ -36,19 +36,22 @@ export async function aimAtRequest(
   await kill()
 }
 
-/** Kills while the service starts; whether it was not ready yet. */
+/** Kills while the service starts, again where it was ready before; whether it was not in the end. */
 export async function aimAtStart(
   { server, durations }: Pick<World, 'server' | 'durations'>,
   random: () => number,
   settings: Readonly<Record<string, string>>,
 ): Promise<boolean> {
-  const starting = server.start(settings).then(
-    () => false,
-    () => true,
-  )
-  await wait(20 + random() * durations.usual('start'))
-  await server.kill()
-  return await starting
+  for (let tries = 0; tries < 3; tries++) {
+    const isCutOff = server.start(settings).then(
+      () => false,
+      () => true,
+    )
+    await wait(20 + random() * durations.usual('start'))
+    await server.kill()
+    if (await isCutOff) return true
+  }
+  return false
 }
 
 /**
@@ -63,7 +66,6 @@ export async function aimAtCommand(
   kill: Kill,
 ): Promise<boolean> {
   const { server, durations } = world
-  await command.prepare?.(world)
   const args = [...command.args(world), '--json']
   const running = server.beginCommand(args, nameOf(server))
   while (!running.isOver() && !(await isAtWork(server, command.statement))) await wait(2)
@@ -71,14 +73,14 @@ export async function aimAtCommand(
   await Promise.race([running.result, wait(round.random() * durations.usual(command.name))])
   const ms = performance.now() - begun
   if (running.isOver()) {
-    durations.note(command.name, ms)
+    durations.renew(command.name, ms)
     const { code, err } = await running.result
     if (code !== 0) round.problems.push(`${command.name} ended with ${code ?? 'a signal'}: ${err}`)
     await kill()
     return false
   }
-  // It takes at least so long, and perhaps a little longer than was thought.
-  durations.note(command.name, Math.max(ms, durations.usual(command.name)) * 1.1)
+  // Perhaps it takes longer than was thought.
+  durations.renew(command.name, durations.usual(command.name) * 1.25)
   return server.database === undefined
     ? await killService(running, kill)
     : await killBoth(round, running, kill)

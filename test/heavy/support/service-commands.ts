@@ -28,7 +28,7 @@ export interface Command {
   readonly phase?: Phase
   /** To be done last in a turn of the master key. */
   readonly isLast?: true
-  /** Sees to it that there is something to do. The service runs, and is being used. */
+  /** Sees to it that there is something to do. The service runs. */
   prepare?(world: World): Promise<void>
   args(world: World): readonly string[]
   /** A first guess, in milliseconds. */
@@ -44,7 +44,7 @@ const userKeys = /from user_keys where \(user_id|update user_keys|pg_advisory|ke
 export const commands: readonly Command[] = [
   {
     name: 'rotation',
-    usualMs: 800,
+    usualMs: 400,
     phase: 'moved',
     args: () => ['keys', 'rotate-master'],
     statement: userKeys,
@@ -52,7 +52,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'retire',
-    usualMs: 150,
+    usualMs: 100,
     phase: 'moved',
     isLast: true,
     prepare: async ({ run }) => {
@@ -63,7 +63,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'sweep',
-    usualMs: 250,
+    usualMs: 150,
     prepare: ({ server }) => plantDebris(server),
     args: () => ['sweep', '--grace-hours', '1'],
     statement: /file_versions|upload_intents/,
@@ -83,7 +83,7 @@ async function seeHowFar({ run, masterKeys, halfDone }: World): Promise<void> {
 }
 
 /** Fewer than a sweep finds too many to believe. */
-const planted = 50
+const planted = 25
 const hours = 3
 
 /** Sealed bytes that no row knows, as kills leave them, hours ago. */

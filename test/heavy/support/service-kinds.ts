@@ -25,6 +25,8 @@ export type CommandName = 'rotation' | 'retire' | 'sweep'
 /** Milliseconds that operations of each kind have taken of late. */
 export interface Durations {
   note(kind: string, ms: number): void
+  /** Forgets what was noted before. */
+  renew(kind: string, ms: number): void
   /** The median. */
   usual(kind: string): number
 }
@@ -32,16 +34,19 @@ export interface Durations {
 const kept = 15
 const guessMs = 20
 
-/** With a guess for what was not seen yet. */
+/** With guesses for what was not seen yet. */
 export function durations(guesses: Readonly<Record<string, number>>): Durations {
-  const found = new Map(Object.entries(guesses).map(([kind, ms]) => [kind, [ms]]))
+  const found = new Map<string, readonly number[]>()
   return {
     note: (kind, ms) => {
       found.set(kind, [...(found.get(kind) ?? []), ms].slice(-kept))
     },
+    renew: (kind, ms) => {
+      found.set(kind, [ms])
+    },
     usual: (kind) => {
       const sorted = (found.get(kind) ?? []).toSorted((a, b) => a - b)
-      return sorted[Math.floor(sorted.length / 2)] ?? guessMs
+      return sorted[Math.floor(sorted.length / 2)] ?? guesses[kind] ?? guessMs
     },
   }
 }

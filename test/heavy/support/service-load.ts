@@ -62,7 +62,7 @@ export interface Round {
 }
 
 const KiB = 1024
-const segment = 256 * KiB
+const segment = 64 * KiB
 
 /** Sends, and keeps book of what has no answer. Undefined where none came. */
 async function flight(
