@@ -1,6 +1,6 @@
 /**
  * The long run: many seeded kills of the service and of the embedded database, and power cuts. Runs
- * the heavy tests one after another, and writes docs/evidence/soak-<date>.md with what they counted.
+ * the heavy tests one after another, and writes into docs/evidence/ what they counted.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,7 +18,7 @@ const help = `Kills the service and its database many times under load, and cuts
 
   npm run soak -- [options]
 
-  --kills N               kills of each suite (200)
+  --kills N               kills of each suite (500)
   --cuts N                power cuts (60)
   --seed N                repeats what is drawn, not its timing (8006)
   --only embedded         what needs no server
@@ -26,8 +26,9 @@ const help = `Kills the service and its database many times under load, and cuts
   --help                  this
 
 TEST_DATABASE_URL names a PostgreSQL server on which databases may be made. Without it only
-\`--only embedded\` can run. What was counted goes to docs/evidence/soak-<date>.md. Ends with 0 where
-all passed, 1 where something did not, 2 where it could not begin.`
+\`--only embedded\` can run. What was counted goes to docs/evidence/soak-<date>.md, with --only to
+soak-<date>-embedded.md or -postgres.md: both can run side by side. Ends with 0 where all passed, 1
+where something did not, 2 where it could not begin.`
 
 const databaseUrl = process.env['TEST_DATABASE_URL'] ?? ''
 const options = readOptions()
@@ -45,7 +46,7 @@ function readOptions() {
   try {
     values = parseArgs({
       options: {
-        kills: { type: 'string', default: '200' },
+        kills: { type: 'string', default: '500' },
         cuts: { type: 'string', default: '60' },
         seed: { type: 'string', default: '8006' },
         only: { type: 'string' },
@@ -172,12 +173,12 @@ function note(found, line) {
   if (counts !== undefined) found.counts = JSON.parse(counts.replace(/(\w+):/g, '"$1":'))
 }
 
-/** A line for every tenth part. */
+/** A line for every twentieth part. */
 function progress(many, unit, start) {
   let done = 0
   return () => {
     done += 1
-    if (done % Math.max(1, Math.floor(many / 10)) !== 0) return
+    if (done % Math.max(1, Math.floor(many / 20)) !== 0) return
     const minutes = ((performance.now() - start) / 60_000).toFixed(1)
     console.log(`  ${done} of ${many} ${unit}, ${minutes} min`)
   }
@@ -196,7 +197,8 @@ async function serverVersion() {
 
 async function writeEvidence(results) {
   const date = new Date().toISOString().slice(0, 10)
-  const name = `docs/evidence/soak-${date}.md`
+  const part = options.only === undefined ? '' : `-${options.only}`
+  const name = `docs/evidence/soak-${date}${part}.md`
   const rows = results.map(rowOf)
   const text = [
     `# Soak of ${date}`,
@@ -212,6 +214,7 @@ async function writeEvidence(results) {
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows,
     '',
+    ...kindsOf(results),
     ...results.flatMap(detailsOf),
   ]
   mkdirSync(join(root, 'docs/evidence'), { recursive: true })
@@ -234,16 +237,35 @@ function rowOf(result) {
   return `| ${cells.join(' | ')} |`
 }
 
+/** How many kills broke something of each kind off, by database. */
+function kindsOf(results) {
+  const found = results.filter(({ figures }) => figures !== undefined)
+  if (found.length === 0) return []
+  const kinds = Object.keys(found[0].figures.byKind)
+  return [
+    'How many kills of the service found an operation of each kind under way, and broke it off:',
+    '',
+    `| kind | ${found.map(({ database }) => database).join(' | ')} |`,
+    `| --- |${' --- |'.repeat(found.length)}`,
+    ...kinds.map(
+      (kind) => `| ${kind} | ${found.map(({ figures }) => figures.byKind[kind]).join(' | ')} |`,
+    ),
+    '',
+  ]
+}
+
 function detailsOf({ name, database, figures, failed, passes, code }) {
   const lines = []
   if (figures !== undefined) {
     lines.push(
-      `${name} on ${database}: ${figures.killsInUpload} of ${figures.kills} kills broke uploads off ` +
-        `(${figures.uploads} of them); of ${figures.inFlight} requests never answered ` +
-        `${figures.carriedOut} had been carried out, the rest left nothing behind that a list names. ` +
-        `${figures.files} files with ${figures.versions} versions were opened and compared in the end: ` +
-        `${figures.missing} rows without bytes, ${figures.orphans} sealed files without a row, ` +
-        `${figures.partial} begun and never completed.`,
+      `${name} on ${database}: of ${figures.inFlight} requests never answered (${figures.uploads} uploads) ` +
+        `${figures.carriedOut} had been carried out, the rest came to nothing. The master key turned ` +
+        `${figures.turns} times; ${figures.halfDone.rotation ?? 0} rotations were cut off with some ` +
+        'user keys under the new key and some under the old. Sweeps cleaned up ' +
+        `${figures.orphans} sealed files without a row (some of them planted), ${figures.intents} intents and ` +
+        `${figures.halfWritten} half-written files; after each turn nothing was left. In the end ` +
+        `${figures.files} files with ${figures.versions} versions were opened under the last master key ` +
+        'alone and compared.',
       '',
     )
   }

@@ -27,6 +27,15 @@ export interface CommandResult {
   readonly err: string
 }
 
+/** A command that may still be running. */
+export interface RunningCommand {
+  /** Code null: it was killed. */
+  readonly result: Promise<CommandResult>
+  isOver(): boolean
+  /** SIGKILL. */
+  kill(): void
+}
+
 /** A running service of its own: own folder, own port, own keys, own database. */
 export interface Server {
   readonly address: Address
@@ -46,6 +55,8 @@ export interface Server {
   blobs(): Promise<string[]>
   /** Runs a command of `strongroom` with the settings this service was started with. */
   command(...args: string[]): Promise<CommandResult>
+  /** The same, not waited for, with other settings where given. */
+  beginCommand(args: readonly string[], settings?: Settings): RunningCommand
   /** SIGTERM; the exit code. */
   stop(): Promise<number | null>
   /** SIGKILL: no chance to tidy up. */
@@ -93,18 +104,20 @@ function launch(settings: Settings, log: string[]): ChildProcess {
   return child
 }
 
-async function runCommand(settings: Settings, args: readonly string[]): Promise<CommandResult> {
+function beginCommand(settings: Settings, args: readonly string[]): RunningCommand {
   const child = spawn(process.execPath, [join(root, 'dist/cli/strongroom.js'), ...args], {
     cwd: root,
     env: { ...bareEnvironment(), ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const [out, err] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ])
-  return { code: child.exitCode, out, err }
+  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return {
+    result: ended.then(([out, err]) => ({ code: child.exitCode, out, err })),
+    isOver: () => isOver(child),
+    kill: () => {
+      child.kill('SIGKILL')
+    },
+  }
 }
 
 const isOver = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
@@ -187,7 +200,8 @@ export async function startServer(extra: Settings = {}): Promise<Server> {
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name))
     },
-    command: (...args) => runCommand(current, args),
+    command: (...args) => beginCommand(current, args).result,
+    beginCommand: (args, settings = {}) => beginCommand({ ...current, ...settings }, args),
     start,
     stop: async () => (child === undefined ? null : await end(child, 'SIGTERM')),
     kill: async () => {

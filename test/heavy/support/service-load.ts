@@ -9,6 +9,7 @@ import {
   type Part,
 } from '../../acceptance/support/multipart.js'
 import { recordUploadPath, uploadPath } from '../../acceptance/support/people.js'
+import type { Durations, RequestKind } from './service-kinds.js'
 import {
   apply,
   bytesOf,
@@ -49,6 +50,7 @@ export interface Round {
   readonly type: string
   /** Deleted files are destroyed at once. */
   readonly isFinal: boolean
+  readonly durations: Durations
   /** Requests without an answer. */
   readonly flights: Set<Flight>
   /** Changes that were answered with success. */
@@ -60,7 +62,7 @@ export interface Round {
 }
 
 const KiB = 1024
-const segment = 256 * KiB
+const segment = 64 * KiB
 
 /** Sends, and keeps book of what has no answer. Undefined where none came. */
 async function flight(
@@ -70,6 +72,7 @@ async function flight(
   send: () => Promise<Answer>,
 ): Promise<Answer | undefined> {
   round.flights.add(facts)
+  const begun = performance.now()
   let answer: Answer
   try {
     answer = await send()
@@ -78,6 +81,8 @@ async function flight(
     return undefined
   }
   round.flights.delete(facts)
+  const kind = facts.what === 'delete' && round.isFinal ? 'purge' : facts.what
+  round.durations.note(kind, performance.now() - begun)
   if (answer.status === expected) return answer
   round.problems.push(`${facts.what}: ${answer.status} ${answer.text.slice(0, 300)}`)
   return undefined
@@ -272,4 +277,37 @@ async function step(round: Round, client: Client): Promise<void> {
 /** One request after another, until the kill. */
 export async function work(round: Round, client: Client): Promise<void> {
   while (!round.isOver && round.problems.length === 0) await step(round, client)
+}
+
+const fits: Readonly<Record<RequestKind, (state: State) => boolean>> = {
+  upload: () => true,
+  version_add: ({ isLive }) => isLive,
+  update: ({ isLive }) => isLive,
+  delete: ({ isLive }) => isLive,
+  purge: ({ isLive }) => isLive,
+  restore: ({ isLive }) => !isLive,
+  grant: ({ isLive, isShared }) => isLive && !isShared,
+  revoke: ({ isLive, isShared }) => isLive && isShared,
+}
+
+/** How a request of this kind is made; nothing where first something was done that it needs. */
+export async function ask(
+  round: Round,
+  client: Client,
+  kind: RequestKind,
+): Promise<(() => Promise<void>) | undefined> {
+  if (kind === 'upload') return () => upload(round, client)
+  const items = client.items.filter(({ isFinal, doubt }) => !isFinal && doubt === undefined)
+  const item = items.find(({ state }) => fits[kind](state))
+  if (item === undefined) {
+    const live = items.find(({ state }) => state.isLive)
+    if (live === undefined) await upload(round, client)
+    else if (kind === 'restore') await deleteOrRestore(round, live)
+    else await shareOrRevoke(round, live)
+    return undefined
+  }
+  if (kind === 'version_add') return () => addVersion(round, item)
+  if (kind === 'update') return () => update(round, item)
+  if (kind === 'grant' || kind === 'revoke') return () => shareOrRevoke(round, item)
+  return () => deleteOrRestore(round, item)
 }

@@ -1,0 +1,114 @@
+import type { Test } from 'tap'
+import { eventually } from '../../acceptance/support/eventually.js'
+import type { Report, World } from './service-commands.js'
+import { type Phase, wrongKeys } from './service-keys.js'
+import type { Client } from './service-model.js'
+import {
+  bytesIn,
+  dueBytes,
+  letHoursPass,
+  onDatabase,
+  versionsIn,
+  wrongBytes,
+  wrongRows,
+} from './service-stored.js'
+
+/** How the service is started. */
+export interface Setting {
+  readonly phase: Phase
+  /** What is deleted is destroyed at once. */
+  readonly isFinal: boolean
+}
+
+export interface Reckoned extends World {
+  readonly clients: Client[]
+  /** Everyone's keys who are there from the beginning, to be compared. */
+  readonly people: ReadonlyMap<string, string>
+  /** What sweeps found, in sum. */
+  readonly swept: { orphans: number; intents: number; halfWritten: number; destroyed: number }
+  readonly start: (as: Setting) => Promise<void>
+  /** Sends uploads again that waited for an earlier claim to end. */
+  readonly repeat: (t: Test, what: string) => Promise<void>
+}
+
+/** The service stops in peace, hours pass, and it starts again; sealed ids of what was to be destroyed by then. */
+export async function startLater(t: Test, world: Reckoned, as: Setting): Promise<string[]> {
+  const { server, start } = world
+  t.equal(await server.stop(), 0, 'it stops in peace')
+  const due = await onDatabase(server, async (database) => {
+    const found = await dueBytes(database)
+    await letHoursPass(server, database)
+    return found
+  })
+  await start(as)
+  return due
+}
+
+/**
+ * What kills interrupted is brought to its end, the turn of the master key too, and the sweep cleans
+ * up. Then nothing is left of what was not acknowledged: not a row, not a byte, not a key. Leaves the
+ * service stopped, and the new master key alone. How many versions there are.
+ */
+export async function reckon(t: Test, world: Reckoned, what: string): Promise<number> {
+  const { server, masterKeys } = world
+  const due = await startLater(t, world, { phase: 'moved', isFinal: false })
+  await eventually(
+    'what was to be destroyed is gone',
+    async () => {
+      const { placed, aside } = await bytesIn(server)
+      return due.every((id) => !placed.has(id) && !aside.includes(id))
+    },
+    60_000,
+  )
+  await world.repeat(t, what)
+  await finishTurn(t, world, what)
+  await sweepBothWays(t, world, what)
+  const masterKeyId = masterKeys.nextId()
+  masterKeys.turn()
+  const items = world.clients.flatMap((client) => client.items)
+  const bytes = await bytesIn(server)
+  return await onDatabase(server, async (database) => {
+    const rows = await wrongRows(database, items, masterKeyId)
+    t.strictSame(rows, [], `${what}: no row is left, or missing`)
+    const versions = await versionsIn(database)
+    t.strictSame(wrongBytes(bytes, versions), [], `${what}: no bytes are left, or missing`)
+    const wrong = await wrongKeys(database, masterKeys.setting('alone'), world.people)
+    t.strictSame(wrong, [], `${what}: every key opens under the new master key alone`)
+    return versions.length
+  })
+}
+
+async function finishTurn(t: Test, { run, masterKeys }: Reckoned, what: string): Promise<void> {
+  const rotated = await run('keys', 'rotate-master')
+  const { rewrapped, already, verified, master_key } = rotated
+  t.equal(master_key, masterKeys.nextId(), `${what}: the rotation ends under the new master key`)
+  t.equal(verified, Number(rewrapped) + Number(already), `${what}: every user key is verified`)
+  await run('keys', 'retire', masterKeys.oldId())
+}
+
+const clean = { dry_run: false, refused: false, damaged: 0, young: 0 }
+
+/** First what is hours old is set aside; then, by a clock that is weeks ahead, destroyed. */
+async function sweepBothWays(t: Test, world: Reckoned, what: string): Promise<void> {
+  const { run, server, swept } = world
+  const first = await run('sweep', '--grace-hours', '1')
+  t.match(first, clean, `${what}: a sweep finds no damage and nothing it cannot tell`)
+  t.equal(await server.stop(), 0, 'it stops in peace')
+  const { aside } = await bytesIn(server)
+  const later = server.beginCommand(['sweep', '--json'], { NODE_OPTIONS: weeksAhead })
+  const { code, out, err } = await later.result
+  const second = code === null || out === '' ? {} : (JSON.parse(out) as Report)
+  const all = { ...clean, orphans: 0, intents: 0, half_written: 0, destroyed: aside.length }
+  t.match({ ...second, code }, { ...all, code: 0 }, `${what}: what was set aside goes. ${err}`)
+  swept.orphans += Number(first['orphans'])
+  swept.intents += Number(first['intents'])
+  swept.halfWritten += Number(first['half_written'])
+  swept.destroyed += aside.length
+}
+
+/** Of what is set aside the time of the renaming counts, which nobody can set: the clock has to be. */
+const weeksAhead = `--import data:text/javascript,${encodeURIComponent(`
+  import { isMainThread } from 'node:worker_threads'
+  const now = Date.now
+  if (isMainThread) Date.now = () => now() + 40 * 86_400_000
+`)}`
