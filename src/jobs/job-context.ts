@@ -2,7 +2,7 @@ import type { JobContext } from './job-runner.js'
 import type { JobRow, JobStore } from './ports.js'
 
 /** Milliseconds between two notes of how far a job is. */
-const NOTE_EVERY_MS = 2_000
+const NOTE_EVERY_MS = 1_000
 
 interface Options {
   readonly store: Pick<JobStore, 'saveProgress'>
