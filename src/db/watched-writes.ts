@@ -30,8 +30,7 @@ export function watchedWrites(database: Database): Database {
     rows: (query, values) => watched(database.rows(query, values)),
     script: (text) => watched(database.script(text)),
     async ping() {
-      if (!inDoubt) return await database.ping()
-      await database.script(TRIAL)
+      await (inDoubt ? database.script(TRIAL) : database.ping())
       inDoubt = false
     },
   }

@@ -36,7 +36,10 @@ const sweepInput = Type.Object(
 )
 
 const scrubInput = Type.Object(
-  { mb_per_second: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })) },
+  {
+    mb_per_second: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+    force: Type.Optional(Type.Boolean()),
+  },
   { additionalProperties: false },
 )
 const nothing = Type.Object({}, { additionalProperties: false })
@@ -75,7 +78,10 @@ export function operations(use: Dependencies) {
     scrub: operation(scrubInput, (input, { signal, progress }) => {
       const wished = input.mb_per_second
       return use.scrub(
-        { bytesPerSecond: wished === undefined ? use.bytesPerSecond : wished * MIB },
+        {
+          bytesPerSecond: wished === undefined ? use.bytesPerSecond : wished * MIB,
+          force: input.force === true,
+        },
         {
           signal,
           progress: (done) => {

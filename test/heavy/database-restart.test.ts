@@ -257,7 +257,7 @@ async function verify(t: Test, ward: Ward): Promise<void> {
   for (const item of items) {
     const there = listed.has(item.id)
     if (item.isLive !== undefined && item.isLive !== there)
-      wrong.push(`${item.id} listed: ${there}`)
+      wrong.push(`${item.id} listed: ${String(there)}`)
     if (!there) continue
     for (const who of [patient, clinician]) {
       const answer = await who.get(`${recordPath(item.id)}/download`)
@@ -266,7 +266,7 @@ async function verify(t: Test, ward: Ward): Promise<void> {
     }
     const { status } = await guest.get(`${recordPath(item.id)}/metadata`)
     if (item.isShared !== undefined && item.isShared !== (status === 200)) {
-      wrong.push(`${item.id} shared ${item.isShared}: ${status}`)
+      wrong.push(`${item.id} shared ${String(item.isShared)}: ${status}`)
     }
   }
   t.strictSame(wrong, [], `${items.length} records of ${patient.id} are as they were acknowledged`)

@@ -229,7 +229,7 @@ async function holdsDuring(t: Test, house: House): Promise<void> {
   const wasDeleted = await remove(t, house, one)
   if (!layout.databaseOnIt) t.ok(wasDeleted, 'deleting needs no room among the files')
   t.strictSame(await readdir(join(filesDir, 'incoming')), [], 'nothing half-written is left')
-  t.comment(`${opened} of ${before} read, deleted: ${wasDeleted}`)
+  t.comment(`${opened} of ${before} read, deleted: ${String(wasDeleted)}`)
 }
 
 /** All is as it was, without a restart. */
