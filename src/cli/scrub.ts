@@ -36,8 +36,7 @@ function describe({ refused, checked, bytes, damaged, damaged_files }: ScrubRepo
     `${checked} sealed files opened from end to end, ${bytes} bytes of content`,
     `${damaged_files} damaged${damaged_files > 0 ? ': bring their bytes back from a backup' : ''}`,
     ...damaged.map(({ file_id, version, sealed_id, segment, reason }) => {
-      const where =
-        segment === null ? 'whole' : segment === 'metadata' ? segment : `segment ${segment}`
+      const where = typeof segment === 'number' ? `segment ${segment}` : (segment ?? 'whole')
       return `  file ${file_id} version ${version}, sealed ${sealed_id}, ${where}: ${reason}`
     }),
   ]

@@ -23,8 +23,8 @@ export interface DamagedPlace {
   readonly file_id: string
   readonly version: number
   readonly sealed_id: string
-  /** Index of the segment; `metadata`; null: the whole. */
-  readonly segment: number | 'metadata' | null
+  /** Index of the segment; `metadata`; `key`: a wrapping on the way to it; null: header, or the whole. */
+  readonly segment: number | 'metadata' | 'key' | null
   readonly reason: string
 }
 
@@ -190,7 +190,7 @@ async function damageOf(use: Dependencies, entry: FileEntry, took: Took): Promis
   try {
     const grant = entry.held.find(({ basis }) => basis === 'own')
     if (grant === undefined) throw damagedFor('no_grant')
-    const opened = await use.openEntry(entry, grant)
+    const opened = await use.openEntry(entry, grant).catch(namingTheKey)
     await withOpened(opened, () => openEverySegment(use, opened, { took, note }))
   } catch (error) {
     note(error)
@@ -205,9 +205,16 @@ function placeOf({ version: row }: FileEntry, error: unknown): DamagedPlace {
   const { segment, reason = isBad ? 'unreadable' : undefined } = error.context
   return {
     ...{ file_id: row.fileId, version: row.version, sealed_id: row.sealedId },
-    segment: typeof segment === 'number' || segment === 'metadata' ? segment : null,
+    segment:
+      typeof segment === 'number' || segment === 'metadata' || segment === 'key' ? segment : null,
     reason: typeof reason === 'string' ? reason : 'missing',
   }
+}
+
+/** What does not open before the metadata does is the file's key as wrapped, or its person's. */
+function namingTheKey(error: unknown): never {
+  if (!isStrongroomError(error, 'damaged') || error.context['segment'] !== undefined) throw error
+  throw new StrongroomError('damaged', { context: { ...error.context, segment: 'key' } })
 }
 
 function damagedFor(reason: string): StrongroomError {
