@@ -51,7 +51,7 @@ type Place = readonly [fileId: string, segment: number | string | null, reason: 
 interface Damage {
   readonly kind: string
   readonly place: Place
-  undo(): Promise<void>
+  readonly undo: () => Promise<void>
 }
 
 type Maker = (file: Sealed) => Promise<Damage>
