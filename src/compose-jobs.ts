@@ -1,6 +1,7 @@
 import type { BlobStore } from './blobs/blob-store.js'
 import type { Config } from './config.js'
 import type { AllStores } from './db/stores.js'
+import { StrongroomError } from './errors/strongroom-error.js'
 import type { purgeFile } from './files/delete-file.js'
 import type { OpenEntry } from './files/open-entry.js'
 import { purgeDue } from './files/purge-due.js'
@@ -51,7 +52,7 @@ export function wireJobs(parts: Parts) {
       scrub: async ({ progress }, { signal, saveProgress, tell }) => {
         const { after } = progress ?? {}
         let savedAt = performance.now()
-        await scrubbing(
+        const { refused } = await scrubbing(
           { ...config.scrub, after: typeof after === 'string' ? after : undefined },
           {
             signal,
@@ -63,6 +64,8 @@ export function wireJobs(parts: Parts) {
             },
           },
         )
+        // Tried again as a job that failed, until its storage is there.
+        if (refused) throw new StrongroomError('storage_unavailable', { cause: 'all is missing' })
       },
     },
     recurring: [

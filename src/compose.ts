@@ -11,6 +11,7 @@ import { openEmbeddedDatabase } from './db/embedded-database.js'
 import { assertMigrated, migrate } from './db/migrate.js'
 import { openPostgresDatabase } from './db/postgres-database.js'
 import { transactions } from './db/stores.js'
+import { watchedWrites } from './db/watched-writes.js'
 import { accessHistory } from './files/access-history.js'
 import { addVersion } from './files/add-version.js'
 import { checkFile } from './files/check-file.js'
@@ -63,9 +64,11 @@ export async function compose(
     log.error({ err }, 'failed')
   }
   // A connection outlives the request that opened it: what becomes of it is not that request's doing.
-  const database = await openDatabase(config, (err) => {
-    logger.error({ err }, 'failed')
-  })
+  const database = watchedWrites(
+    await openDatabase(config, (err) => {
+      logger.error({ err }, 'failed')
+    }),
+  )
   try {
     await (background ? migrate(database) : assertMigrated(database))
     return await wire({ config, secrets, database, log, onProblem, background })

@@ -25,10 +25,11 @@ export function addStorageCommands(program: Command, does: Does): void {
     .command('scrub')
     .description('open every sealed file from end to end, and say what has decayed')
     .option('--rate <n>', 'MiB of content a second, at most (default: SCRUB_MB_PER_SECOND)')
+    .option('--force', 'go on where file after file is missing, and name them all')
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',
-      '\nNothing is changed and nothing leaves the service. Exit code 0: all is well; 1: damage.',
+      '\nNothing is changed and nothing leaves the service. Exit code 0: all is well; 1: damage, or refused.',
     )
     .action(does<ScrubCommandOptions>(scrubCommand))
   program

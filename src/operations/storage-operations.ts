@@ -18,7 +18,10 @@ const sweepInput = Type.Object(
 )
 
 const scrubInput = Type.Object(
-  { mb_per_second: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })) },
+  {
+    mb_per_second: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+    force: Type.Optional(Type.Boolean()),
+  },
   { additionalProperties: false },
 )
 
@@ -61,14 +64,17 @@ export function storageOperations(use: StorageDependencies) {
     }),
     scrub: operation(scrubInput, async (input, context) => {
       const wished = input.mb_per_second
-      const bytesPerSecond = wished === undefined ? use.bytesPerSecond : wished * MIB
+      const options = {
+        bytesPerSecond: wished === undefined ? use.bytesPerSecond : wished * MIB,
+        force: input.force === true,
+      }
       return await use.asJob(
         {
           kind: 'scrub',
           name: 'by hand',
           // From the first file: what an earlier one found is not in this one's report.
           handler: async (_job, { signal, tell }) =>
-            use.scrub({ bytesPerSecond }, { signal, progress: await withTotal(use, tell) }),
+            use.scrub(options, { signal, progress: await withTotal(use, tell) }),
         },
         context,
       )
