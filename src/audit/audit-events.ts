@@ -51,6 +51,10 @@ export const auditActions = [
   'storage.scrub',
   'keys.rewrap',
   'keys.retire',
+  'keys.backup',
+  'keys.restore',
+  'keys.put_back',
+  'keys.drill',
 ] as const
 
 export type AuditAction = (typeof auditActions)[number]

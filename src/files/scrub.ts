@@ -122,7 +122,12 @@ async function entryOf({ db }: Dependencies, row: StoredVersion): Promise<FileEn
   return file === undefined ? undefined : await files.entry(row.fileId, file.ownerId, row.version)
 }
 
-async function damageOf(use: Dependencies, entry: FileEntry, took: Took): Promise<DamagedPlace[]> {
+/** Opens one version, from end to end, with the owner's grant. */
+export async function damageOf(
+  use: Pick<Dependencies, 'openEntry' | 'blobs'>,
+  entry: FileEntry,
+  took: Took,
+): Promise<DamagedPlace[]> {
   const found: DamagedPlace[] = []
   const note = (error: unknown) => {
     found.push(placeOf(entry, error))
@@ -140,7 +145,7 @@ async function damageOf(use: Dependencies, entry: FileEntry, took: Took): Promis
 
 /** All segments: from the first, and again from the one after each that does not open. */
 async function openAll(
-  { blobs }: Dependencies,
+  { blobs }: Pick<Dependencies, 'blobs'>,
   { entry, key, metadata }: OpenedEntry,
   took: Took,
   note: (error: unknown) => void,

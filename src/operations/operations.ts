@@ -1,9 +1,12 @@
 import { type Static, type TSchema, Type } from 'typebox'
+import type { BackupStores } from '../backup/ports.js'
 import type { Scrub } from '../files/scrub.js'
 import type { Sweep } from '../files/sweep.js'
+import type { Transactions } from '../ports/transactions.js'
 import { keyStatus } from '../rotation/key-status.js'
 import { retireMaster } from '../rotation/retire-master.js'
 import { type RotationDependencies, rotateMaster } from '../rotation/rotate-master.js'
+import { backupOperations } from './backup-operations.js'
 
 /** How far a long operation is. */
 export interface Progress {
@@ -46,6 +49,7 @@ const masterKey = Type.Object(
 )
 
 interface Dependencies extends RotationDependencies {
+  readonly db: RotationDependencies['db'] & Transactions<BackupStores>
   readonly sweep: Sweep
   readonly scrub: Scrub
   readonly graceHours: number
@@ -94,6 +98,7 @@ export function operations(use: Dependencies) {
       }),
     ),
     'keys-retire': operation(masterKey, ({ master_key }) => retireMaster(use)(master_key)),
+    ...backupOperations(use),
   }
 }
 
