@@ -66,9 +66,10 @@ export const maxBackupBytes = 1_048_576
 
 /** The text of a backup's file. */
 export function sealBackup(header: BackupHeader, backup: KeyBackup, key: FernetKey): string {
-  const plaintext = Buffer.from(`${JSON.stringify(header)}\n${JSON.stringify(backup)}`)
+  const outside = JSON.stringify(headerOf(header))
+  const plaintext = Buffer.from(`${outside}\n${JSON.stringify(backup)}`)
   try {
-    return render({ ...header, sealed: sealText(key, plaintext) })
+    return render(header, sealText(key, plaintext))
   } finally {
     plaintext.fill(0)
   }
@@ -83,9 +84,8 @@ export function parseBackup(text: string): SealedBackup {
   if (!Check(file, found)) {
     throw damaged('This is no key backup of a known version, or its outside is damaged')
   }
-  const { sha256: _sum, ...rest } = found
   // One backup, one text: a changed space would otherwise pass.
-  if (render(rest) !== text) {
+  if (render(headerOf(found), found.sealed) !== text) {
     throw damaged('The backup is damaged: its SHA-256 does not fit. Take another copy of the file')
   }
   const { protection: terms } = found
@@ -96,8 +96,9 @@ export function parseBackup(text: string): SealedBackup {
 }
 
 /** @throws StrongroomError `forbidden` for another key; `damaged` where the outside was tampered with */
-export function unsealBackup({ sha256: _sum, sealed, ...header }: SealedBackup, key: FernetKey) {
-  const plaintext = unseal(sealed, key, header.protection.kind)
+export function unsealBackup(backup: SealedBackup, key: FernetKey): KeyBackup {
+  const header = headerOf(backup)
+  const plaintext = unseal(backup.sealed, key, header.protection.kind)
   try {
     const at = plaintext.indexOf('\n')
     if (at < 0 || plaintext.toString('utf8', 0, at) !== JSON.stringify(header)) {
@@ -118,18 +119,32 @@ function unseal(sealed: string, key: FernetKey, kind: 'passphrase' | 'shares'): 
   } catch (error) {
     if (!(error instanceof CryptoError)) throw error
     if (error.reason === 'malformed') throw damaged('The backup holds no token')
-    const what = kind === 'passphrase' ? 'passphrase is wrong' : 'shares are not those of this backup'
+    const what =
+      kind === 'passphrase' ? 'passphrase is wrong' : 'shares are not those of this backup'
     throw new StrongroomError('forbidden', {
       detail: `The ${what}. (The file is whole, unless someone tampered with it on purpose.)`,
     })
   }
 }
 
-function render(rest: Omit<SealedBackup, 'sha256'>): string {
-  const { what, version, backup_id, created_at, master_key_ids, protection: terms, sealed } = rest
-  const inOrder = { what, version, backup_id, created_at, master_key_ids, protection: terms, sealed }
-  const sha256 = createHash('sha256').update(JSON.stringify(inOrder)).digest('hex')
-  return `${JSON.stringify({ ...inOrder, sha256 }, undefined, 2)}\n`
+/** In the order in which they are written, which is part of what is sealed. */
+export function headerOf(backup: BackupHeader): BackupHeader {
+  const { what, version, backup_id, created_at, master_key_ids, protection: terms } = backup
+  return { what, version, backup_id, created_at, master_key_ids, protection: inOrder(terms) }
+}
+
+function inOrder(terms: BackupHeader['protection']): BackupHeader['protection'] {
+  if (terms.kind === 'shares') {
+    return { kind: terms.kind, threshold: terms.threshold, shares: terms.shares }
+  }
+  const { kind, kdf, memory_kib, passes, lanes, salt } = terms
+  return { kind, kdf, memory_kib, passes, lanes, salt }
+}
+
+function render(header: BackupHeader, sealed: string): string {
+  const all = { ...headerOf(header), sealed }
+  const sha256 = createHash('sha256').update(JSON.stringify(all)).digest('hex')
+  return `${JSON.stringify({ ...all, sha256 }, undefined, 2)}\n`
 }
 
 /** The parser's own error would repeat the text. */

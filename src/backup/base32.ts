@@ -12,7 +12,7 @@ export function encodeBase32(bytes: Uint8Array): string {
 
 /** Nothing for what is no text of `encodeBase32`. */
 export function decodeBase32(text: string): Buffer | undefined {
-  const digits = [...text].map((digit) => alphabet.indexOf(digit))
+  const digits = Array.from(text, (digit) => alphabet.indexOf(digit))
   if (digits.includes(-1)) return undefined
   const bits = digits.map((digit) => digit.toString(2).padStart(bitsPerDigit, '0')).join('')
   const bytes = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)))

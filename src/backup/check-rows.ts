@@ -1,5 +1,5 @@
-import type { KeyProvider } from '../keys/key-provider.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
+import type { KeyProvider } from '../keys/key-provider.js'
 import type { KeptRow } from './ports.js'
 
 /** Rows whose wrapping names its use and nothing else. Others are kept, but not tried. */

@@ -44,7 +44,11 @@ export async function makeBackup(
   const ids = provider.masterKeyIds
   const content: KeyBackup = {
     master_keys: masterKeys.map((key, at) => ({ id: ids[at] ?? '', key })),
-    deployment_keys: rows.map(({ use, master_key_id, wrapped }) => ({ use, master_key_id, wrapped })),
+    deployment_keys: rows.map(({ use, master_key_id, wrapped }) => ({
+      use,
+      master_key_id,
+      wrapped,
+    })),
   }
   const about = { what: 'strongroom key backup', version: 1, backup_id: backupId } as const
   const header = { ...about, created_at: new Date().toISOString(), master_key_ids: [...ids] }

@@ -1,7 +1,13 @@
 import { FernetKey } from '../crypto/fernet-key.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import { localKeyProvider } from '../keys/local-key-provider.js'
-import { type BackupHeader, type KeyBackup, parseBackup, unsealBackup } from './backup-file.js'
+import {
+  type BackupHeader,
+  headerOf,
+  type KeyBackup,
+  parseBackup,
+  unsealBackup,
+} from './backup-file.js'
 import { rowsThatStayShut } from './check-rows.js'
 import { keyFromPassphrase } from './passphrase.js'
 import { joinShares, parseShare } from './shares.js'
@@ -28,8 +34,7 @@ export async function openBackup(text: string, opener: Opener): Promise<OpenedBa
   try {
     const content = unsealBackup(sealed, key)
     await assertWhole(content)
-    const { sealed: _token, sha256: _sum, ...header } = sealed
-    return { header, content }
+    return { header: headerOf(sealed), content }
   } finally {
     key.destroy()
   }

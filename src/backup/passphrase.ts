@@ -26,8 +26,6 @@ export const termLimits = {
 } as const
 
 const saltBytes = 16
-/** Argon2id, RFC 9106 section 3.1: type 2. */
-const ARGON2ID = 2
 
 /** The terms of a new backup: 128 MiB, 4 passes, twice what RFC 9106 section 4 asks of small machines. */
 export function newTerms(): PassphraseTerms {
@@ -35,13 +33,15 @@ export function newTerms(): PassphraseTerms {
   return { kind: 'passphrase', kdf: 'argon2id', memory_kib: 131_072, passes: 4, lanes: 4, salt }
 }
 
-/** Off the event loop. The same text typed on any keyboard gives the same key: Unicode NFC. */
+/**
+ * Argon2id, version 0x13, which is the package's default; off the event loop. The same text typed on any keyboard gives
+ * the same key: Unicode NFC.
+ */
 export async function keyFromPassphrase(
   passphrase: string,
   terms: PassphraseTerms,
 ): Promise<FernetKey> {
   const bytes = await hashRaw(passphrase.normalize('NFC'), {
-    algorithm: ARGON2ID,
     memoryCost: terms.memory_kib,
     timeCost: terms.passes,
     parallelism: terms.lanes,
@@ -64,7 +64,7 @@ const LEAST_DIFFERENT = 8
  * @throws StrongroomError `invalid_field` for one that is too short or too simple
  */
 export function assertStrong(passphrase: string): void {
-  const characters = [...passphrase]
+  const characters = Array.from(passphrase)
   const enough =
     characters.length >= LEAST_CHARACTERS &&
     characters.length <= MOST_CHARACTERS &&

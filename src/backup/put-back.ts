@@ -1,6 +1,6 @@
 import { auditEvent } from '../audit/audit-log.js'
-import type { Transactions } from '../ports/transactions.js'
 import { systemActor } from '../files/purge-due.js'
+import type { Transactions } from '../ports/transactions.js'
 import type { BackupStores, KeptRow } from './ports.js'
 
 type KeyStores = Pick<BackupStores, 'keys' | 'rotation' | 'audit'>

@@ -63,7 +63,10 @@ export async function keptRows({ keys }: Pick<BackupStores, 'keys'>): Promise<Ke
 export async function sampleFiles(
   { stores }: { readonly stores: Stores },
   options: SampleOptions,
-  { signal, picked }: { readonly signal?: AbortSignal; readonly picked?: (done: number) => void } = {},
+  {
+    signal,
+    picked,
+  }: { readonly signal?: AbortSignal; readonly picked?: (done: number) => void } = {},
 ): Promise<Sample> {
   const files: SampledFile[] = []
   for (const version of await pick(stores, options)) {

@@ -63,7 +63,9 @@ export async function joinShares(
   const byIndex = new Map(given.map((share) => [share.index, share]))
   if (byIndex.size < given.length) throw refused('A share is given twice')
   if (byIndex.size < threshold) {
-    throw refused(`Too few shares: ${byIndex.size} given, ${threshold} of ${shares} open this backup`)
+    throw refused(
+      `Too few shares: ${byIndex.size} given, ${threshold} of ${shares} open this backup`,
+    )
   }
   return await combine([...byIndex.values()].slice(0, threshold).map(({ part }) => part))
 }

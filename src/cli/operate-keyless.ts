@@ -43,6 +43,7 @@ export async function onDatabase<N extends Name>(
   options: KeylessOptions = {},
 ): Promise<ResultOf<N>> {
   await refuseEmpty(place)
+  // What breaks while nothing is asked is the error of the next statement.
   const services = await composeKeyless(place, () => undefined, options)
   try {
     // The list is by name; that input and name belong together was seen to by the types above.
