@@ -72,11 +72,12 @@ export async function drillCommand(
     const seconds = Math.round((performance.now() - started) / 100) / 10
     const { backup_id, created_at, master_key_ids } = opened.header
     const facts = { backup_id, created_at, master_key_ids, from: drill.from, seed, seconds }
-    const on_record = await record(terminal, options, { backup_id, ...drill.report }, signal)
+    const on_record = await record(terminal, { backup_id, ...drill.report }, signal)
     const result: Drill = { ...facts, ...drill.report, on_record }
     if (options.json === true) terminal.out(JSON.stringify(result))
     else for (const line of describe(result)) terminal.out(line)
-    return isSound(drill.report) ? 0 : 1
+    const isElsewhere = options.dataDir !== undefined || options.databaseUrlFile !== undefined
+    return isSound(drill.report) && (on_record || isElsewhere) ? 0 : 1
   })
 }
 
@@ -194,10 +195,9 @@ function readOnlyUrl(text: string, name: string): string {
   return url.href
 }
 
-/** On a machine of its own there may be no deployment to tell; beside one the drill must be on record. */
+/** False where there is no deployment to tell, as on a machine of its own. */
 async function record(
   terminal: Terminal,
-  { dataDir, databaseUrlFile }: DrillCommandOptions,
   report: DrillReport & { readonly backup_id: string },
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -208,9 +208,8 @@ async function record(
     await operateKeyless(config, 'keys-drill-done', { backup_id, files, outcome }, signal)
     return true
   } catch (error) {
-    const isElsewhere = dataDir !== undefined || databaseUrlFile !== undefined
-    if (!isElsewhere || !(error instanceof CommandFailure) || signal.aborted) throw error
-    terminal.err(`notice: not in the audit log of a deployment: ${error.message}`)
+    if (!(error instanceof CommandFailure) || signal.aborted) throw error
+    terminal.err(`notice: the drill is not in the audit log of a deployment: ${error.message}`)
     return false
   }
 }
