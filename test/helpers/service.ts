@@ -61,7 +61,21 @@ export async function makeService(
   const read = startReading({ db, audit, blobs, hash, running, log })
   const list = listFiles({ db, audit, openEntry: open, log })
   const add = addVersion({ db, keyRing: ring, hash, limits })
-  return { db, database, blobs, folder, provider, open, own, upload, read, running, list, seal, add }
+  return {
+    db,
+    database,
+    blobs,
+    folder,
+    provider,
+    open,
+    own,
+    upload,
+    read,
+    running,
+    list,
+    seal,
+    add,
+  }
 }
 
 export function actor(userId: string): Actor {
