@@ -155,21 +155,6 @@ await t.test('what is wrong is said', async (t) => {
     at('weak'),
   )
   t.match(weak, { code: 1, err: /can be read by others[^]*too weak/ })
-  for (const args of [
-    ['keys', 'backup'],
-    ['keys', 'backup', '--out', at('never'), '--shares', '2/3'],
-    ['keys', 'backup', '--out', at('never'), '--shares', '1/3', '--shares-dir', at('never')],
-    ['keys', 'backup', '--out', at('never'), '--shares', '3/2', '--shares-dir', at('never')],
-    ['keys', 'backup', '--out', at('never'), '--shares', '2/17', '--shares-dir', at('never')],
-    ['keys', 'backup', '--out', at('never'), '--passphrase', 'x'],
-    ['keys', 'restore', at('pass.json')],
-    ['drill', '--backup', at('pass.json'), '--files', '0'],
-    ['drill', '--backup', at('pass.json'), '--seed', 'a b'],
-    ['drill', '--backup', at('pass.json'), '--files-dir', folder],
-    ['drill', '--backup', at('pass.json'), '--database-url-file', at('url')],
-  ]) {
-    t.match(await command(...args), { code: 2, out: '' }, args.join(' '))
-  }
   await t.rejects(stat(at('never')), { code: 'ENOENT' })
 })
 
