@@ -107,10 +107,12 @@ async function writeAll(
       written.push(name(at))
     }
     if (!(await writePrivateFile(path, text, { replace: force === true }))) throw alreadyThere(path)
-    await asCommand(() => readBack(path, text, written, protection))
-    return written
+    written.push(path)
+    const shareFiles = written.slice(0, -1)
+    await asCommand(() => readBack(path, text, shareFiles, protection))
+    return shareFiles
   } catch (error) {
-    // Shares of a backup that came to nothing would only be mistaken for others.
+    // What does not open would only be taken for a backup, and its shares for those of another.
     await Promise.all(written.map((each) => rm(each, { force: true })))
     throw error instanceof CommandFailure ? error : unusable(path, error)
   }

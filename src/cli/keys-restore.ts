@@ -58,8 +58,8 @@ export async function keysRestoreCommand(
     const restored = { backup_id, created_at, master_key_ids, file: path ?? null, ...compared }
     if (options.json === true) terminal.out(JSON.stringify(restored))
     else for (const line of describe(restored, checkValues === true)) terminal.out(line)
-    const mended = checkValues === true && restored.database === 'not_reached'
-    return restored.database === 'does_not_fit' || mended ? 1 : 0
+    const isMissing = checkValues === true && restored.database === 'not_reached'
+    return restored.database === 'does_not_fit' || isMissing ? 1 : 0
   })
 }
 
