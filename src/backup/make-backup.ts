@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { FernetKey } from '../crypto/fernet-key.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { KeyProvider } from '../keys/key-provider.js'
+import { localKeyProvider } from '../keys/local-key-provider.js'
 import { type BackupHeader, type KeyBackup, sealBackup } from './backup-file.js'
 import { rowsThatStayShut } from './check-rows.js'
 import { assertStrong, keyFromPassphrase, newTerms } from './passphrase.js'
@@ -20,7 +21,7 @@ export interface MadeBackup {
 
 interface Dependencies {
   readonly provider: Pick<KeyProvider, 'masterKeyIds' | 'unwrap'>
-  /** The keys themselves, in the provider's order; none where the provider does not give them out. */
+  /** Those of the provider's keys that are here as texts; one that KMS holds never leaves it. */
   readonly masterKeys: readonly string[]
 }
 
@@ -41,9 +42,8 @@ export async function makeBackup(
       detail: `These are not the keys of this database: the ${shut.use} under master key ${shut.master_key_id} does not open. Nothing was written`,
     })
   }
-  const ids = provider.masterKeyIds
   const content: KeyBackup = {
-    master_keys: masterKeys.map((key, at) => ({ id: ids[at] ?? '', key })),
+    master_keys: masterKeys.map((key) => ({ id: localKeyId(key), key })),
     deployment_keys: rows.map(({ use, master_key_id, wrapped }) => ({
       use,
       master_key_id,
@@ -51,10 +51,18 @@ export async function makeBackup(
     })),
   }
   const about = { what: 'strongroom key backup', version: 1, backup_id: backupId } as const
-  const header = { ...about, created_at: new Date().toISOString(), master_key_ids: [...ids] }
+  const header = {
+    ...about,
+    created_at: new Date().toISOString(),
+    master_key_ids: [...provider.masterKeyIds],
+  }
   return 'passphrase' in protection
     ? await underPassphrase(header, content, protection.passphrase)
     : await underShares(header, content, protection)
+}
+
+function localKeyId(key: string): string {
+  return localKeyProvider([key]).masterKeyIds[0]
 }
 
 type Unprotected = Omit<BackupHeader, 'protection'>

@@ -55,12 +55,17 @@ async function keyOf({ protection, backup_id }: BackupHeader, opener: Opener): P
   }
 }
 
-/** Authentic is not yet right: what is inside must be keys, and open what lies beside them. */
+/**
+ * Authentic is not yet right: what is inside must be keys, and open what they wrap. Rows of a master key
+ * that is held elsewhere are kept untried.
+ */
 async function assertWhole({ master_keys, deployment_keys }: KeyBackup): Promise<void> {
   if (master_keys.length === 0) return
   const provider = localKeyProvider(master_keys.map(({ key }) => key))
   const isNamed = master_keys.every(({ id }, at) => provider.masterKeyIds[at] === id)
-  const shut = await rowsThatStayShut(provider, deployment_keys)
+  const here = new Set<string>(provider.masterKeyIds)
+  const own = deployment_keys.filter(({ master_key_id: id }) => here.has(id))
+  const shut = await rowsThatStayShut(provider, own)
   if (isNamed && shut.length === 0) return
   throw new StrongroomError('damaged', { detail: 'The keys in the backup are not those it names' })
 }

@@ -173,6 +173,17 @@ void t.test('keys that do not open the rows are not backed up', async (t) => {
   await t.rejects(make({ passphrase: 'too short' }), { code: 'invalid_field' })
 })
 
+void t.test('a key that is held elsewhere is named, and its rows are kept', async (t) => {
+  const [first = '', second = ''] = masterKeys
+  const some = { provider, masterKeys: [second] }
+  const backup = await makeBackup(some, rows, { threshold: 2, shares: 2 })
+  const { header, content } = await openBackup(backup.text, sharesOf(backup.shares))
+  t.same(header.master_key_ids, provider.masterKeyIds)
+  t.same(content.master_keys, [{ id: provider.masterKeyIds[1], key: second }])
+  t.same(content.deployment_keys, rows)
+  t.notOk(JSON.stringify(content).includes(first))
+})
+
 void t.test('weak passphrases', (t) => {
   for (const weak of [
     '',
