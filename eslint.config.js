@@ -34,6 +34,10 @@ const rooms = {
     ],
     packages: [],
   },
+  backup: {
+    rooms: ['crypto', 'keys', 'rotation', 'blobs', 'audit', 'files', 'ports', 'errors'],
+    packages: ['@node-rs/argon2', 'shamir-secret-sharing', 'typebox'],
+  },
   jobs: { rooms: ['ports', 'errors'], packages: [] },
   db: {
     rooms: [
@@ -53,7 +57,7 @@ const rooms = {
   },
   integrations: { rooms: ['errors', 'ports', 'records'], packages: ['undici'], only: 'ports' },
   operations: {
-    rooms: ['errors', 'ports', 'keys', 'files', 'rotation', 'jobs'],
+    rooms: ['errors', 'ports', 'keys', 'audit', 'files', 'rotation', 'backup', 'jobs'],
     packages: ['typebox', 'undici'],
   },
   http: {

@@ -78,8 +78,11 @@ export async function compose(
   }
 }
 
-async function openDatabase(
-  config: Config,
+/** Where the database is. */
+export type DatabasePlace = Pick<Config, 'databaseUrl' | 'databasePoolSize' | 'dataDir'>
+
+export async function openDatabase(
+  config: DatabasePlace,
   onProblem: (error: unknown) => void,
 ): Promise<Database> {
   const { databaseUrl, databasePoolSize, dataDir } = config

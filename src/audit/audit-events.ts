@@ -56,6 +56,10 @@ export const auditActions = [
   'keys.user_rotate',
   'keys.user_rewrap',
   'keys.user_retire',
+  'keys.backup',
+  'keys.restore',
+  'keys.put_back',
+  'keys.drill',
 ] as const
 
 export type AuditAction = (typeof auditActions)[number]

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { addBackupCommands } from './backup-commands.js'
 import { checkConfig } from './check-config.js'
 import { type ExitCode, explain, type Terminal } from './context.js'
 import type { Action, Does } from './does.js'
@@ -47,7 +48,9 @@ function makeProgram({ out, err }: Terminal, does: Does): Command {
   addConfigCommands(config, does)
   addSetUpCommands(program, does)
   addStorageCommands(program, does)
-  addKeyCommands(program.command('keys').description('look after the master keys'), does)
+  const keys = program.command('keys').description('look after the master keys')
+  addKeyCommands(keys, does)
+  addBackupCommands(program, keys, does)
   return program
 }
 

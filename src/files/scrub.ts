@@ -182,7 +182,12 @@ async function entryOf({ db }: Dependencies, row: StoredVersion): Promise<FileEn
   return file === undefined ? undefined : await files.entry(row.fileId, file.ownerId, row.version)
 }
 
-async function damageOf(use: Dependencies, entry: FileEntry, took: Took): Promise<DamagedPlace[]> {
+/** Opens one version, from end to end, with the owner's grant. */
+export async function damageOf(
+  use: Pick<Dependencies, 'openEntry' | 'blobs'>,
+  entry: FileEntry,
+  took: Took,
+): Promise<DamagedPlace[]> {
   const found: DamagedPlace[] = []
   const note = (error: unknown) => {
     found.push(placeOf(entry, error))

@@ -1,11 +1,12 @@
 import type { Static } from 'typebox'
 import { type AsJobDependencies, asJob } from './as-job.js'
+import { type BackupDependencies, backupOperations } from './backup-operations.js'
 import { type JobDependencies, jobOperations } from './job-operations.js'
 import { type KeyDependencies, keyOperations } from './key-operations.js'
 import { type StorageDependencies, storageOperations } from './storage-operations.js'
 
 type Dependencies = AsJobDependencies &
-  Omit<StorageDependencies & KeyDependencies & JobDependencies, 'asJob'>
+  Omit<StorageDependencies & KeyDependencies & JobDependencies & BackupDependencies, 'asJob'>
 
 /** The closed list of operations, by the name they are asked for. */
 export function operations(dependencies: Dependencies) {
@@ -14,6 +15,7 @@ export function operations(dependencies: Dependencies) {
     ...storageOperations(use),
     ...keyOperations(use),
     ...jobOperations(use),
+    ...backupOperations(use),
   }
 }
 

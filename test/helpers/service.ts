@@ -29,10 +29,14 @@ export const textOf = (userId: string) => `${userId} wrote this.`.padEnd(100, '.
 export type Service = Awaited<ReturnType<typeof makeService>>
 
 /** What `compose` wires, on a database and a folder of the test's. */
-export async function makeService(database: Database, folder: string) {
+export async function makeService(
+  database: Database,
+  folder: string,
+  masterKeys: readonly string[] = [FernetKey.generate().exportText()],
+) {
   const db = transactions(database)
   const blobs = await localDiskBlobStore({ folder })
-  const provider = localKeyProvider([FernetKey.generate().exportText()])
+  const provider = localKeyProvider(masterKeys)
   const hash = indexHash(await openDeploymentKeys({ provider, store: db.stores.keys }))
   const users = userKeys({ provider, store: db.stores.keys })
   const ring = keyRing(users)
