@@ -203,7 +203,7 @@ function dataOf(
   }
   const listed = memberOf(body, 'errors')
   const errors = Array.isArray(listed) ? listed.filter((each) => typeof each === 'string') : []
-  // Older servers answer this with 500.
+  // Some versions answer this with 500.
   if (errors.some((each) => unauthentic.test(each))) throw new CryptoError('unauthentic')
   if (status === 403) throw fault('denied', status)
   if (status === 404) throw fault('missing', status)
