@@ -183,6 +183,7 @@ export const sections = {
         pattern: /^[\x21-\x7e]+$/,
         expected: 'visible ASCII characters without spaces',
       }),
+      { example: 'hvs.token' },
     ),
     VAULT_NAMESPACE: optional(
       'Its namespace',
