@@ -43,7 +43,7 @@ function settingsFor({ kms, vault, kmsKey }: Places, env: Environment) {
   }).keys
 }
 
-async function deployment(t: Test, database: Database, places: Places) {
+function deployment(t: Test, database: Database, places: Places) {
   const db = transactions(database)
   const log = { info: () => undefined, warn: () => undefined }
   /** As a start of the service with these settings. */
@@ -64,7 +64,7 @@ async function deployment(t: Test, database: Database, places: Places) {
 }
 
 async function run(t: Test, database: Database, places: Places): Promise<void> {
-  const { db, start } = await deployment(t, database, places)
+  const { db, start } = deployment(t, database, places)
   const local = { MASTER_KEYS: masterKey }
   const kms = { KMS_KEY_IDS: 'the key' }
   const steps: readonly [string, Environment, Environment][] = [
