@@ -20,7 +20,7 @@ import { startVault, type VaultServer } from '../helpers/vault-server.js'
  * steps every master key is turned with. KMS and Vault are servers of ours: the real ones do not run here.
  */
 
-const masterKey = newMasterKey()
+const [masterKey, another] = [newMasterKey(), newMasterKey()]
 const people = ['anna', 'bert', 'clara', 'ümit']
 
 interface Places {
@@ -66,6 +66,8 @@ function deployment(t: Test, database: Database, places: Places) {
 async function run(t: Test, database: Database, places: Places): Promise<void> {
   const { db, start } = deployment(t, database, places)
   const local = { MASTER_KEYS: masterKey }
+  // What was retired stays so: the way back takes a fresh key.
+  const fresh = { MASTER_KEYS: another }
   const kms = { KMS_KEY_IDS: 'the key' }
   const steps: readonly [string, Environment, Environment][] = [
     ['to KMS', { ...local, ...kms }, { KEY_PROVIDER: 'aws-kms', ...kms }],
@@ -79,7 +81,7 @@ async function run(t: Test, database: Database, places: Places): Promise<void> {
       { VAULT_TRANSIT_KEYS: 'ward:2,ward:1' },
       { KEY_PROVIDER: 'vault', VAULT_TRANSIT_KEYS: 'ward:2' },
     ],
-    ['back', { VAULT_TRANSIT_KEYS: 'ward:2', ...local }, { ...local }],
+    ['back', { VAULT_TRANSIT_KEYS: 'ward:2', ...fresh }, { ...fresh }],
   ]
   const first = await start(local)
   let old = first.provider.masterKeyIds[0]
@@ -101,7 +103,7 @@ async function run(t: Test, database: Database, places: Places): Promise<void> {
     })
   }
   await t.test('a row moved to another person opens nothing', async (t) => {
-    const { use } = await start({ KEY_PROVIDER: 'vault', VAULT_TRANSIT_KEYS: 'ward:1', ...local })
+    const { use } = await start({ KEY_PROVIDER: 'vault', VAULT_TRANSIT_KEYS: 'ward:3', ...fresh })
     await rotateMaster(use)()
     await database.script(
       "update user_keys set wrapped = (select wrapped from user_keys where user_id = 'anna') where user_id = 'bert'",
@@ -112,7 +114,7 @@ async function run(t: Test, database: Database, places: Places): Promise<void> {
   })
   await t.test('who holds the keys is away at a start: not the wrong keys', async (t) => {
     await places.vault.stop()
-    const starting = start({ KEY_PROVIDER: 'vault', VAULT_TRANSIT_KEYS: 'ward:1', ...local })
+    const starting = start({ KEY_PROVIDER: 'vault', VAULT_TRANSIT_KEYS: 'ward:3', ...fresh })
     await t.rejects(starting, { code: 'keys_unavailable', fault: 'unreachable' })
     await places.vault.start()
   })
@@ -127,7 +129,7 @@ for (const engine of engines) {
     await migrate(database)
     const [kms, vault] = await Promise.all([startKms(), startVault()])
     t.teardown(() => Promise.all([kms.stop(), vault.stop()]))
-    vault.keys.set('ward', { versions: [randomBytes(32), randomBytes(32)] })
+    vault.keys.set('ward', { versions: [1, 2, 3].map(() => randomBytes(32)) })
     await run(t, database, { kms, vault, kmsKey: kms.createKey() })
   })
 }
