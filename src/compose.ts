@@ -4,6 +4,7 @@ import { auditLog } from './audit/audit-log.js'
 import { localDiskBlobStore } from './blobs/local-disk-blob-store.js'
 import { loggedBlobStore } from './blobs/logged-blob-store.js'
 import { wireJobs } from './compose-jobs.js'
+import { openKeyProvider } from './compose-keys.js'
 import { wireRecords } from './compose-records.js'
 import type { Config } from './config.js'
 import type { Database } from './db/database.js'
@@ -33,7 +34,7 @@ import { idempotency } from './idempotency/idempotency.js'
 import { openDeploymentKeys } from './keys/deployment-keys.js'
 import { indexHash } from './keys/index-hash.js'
 import { keyRing } from './keys/key-ring.js'
-import { localKeyProvider } from './keys/local-key-provider.js'
+import type { RunningKeyProvider } from './keys/several-key-providers.js'
 import { userKeys } from './keys/user-keys.js'
 import { inContext } from './log-context.js'
 import { operations } from './operations/operations.js'
@@ -69,10 +70,13 @@ export async function compose(
       logger.error({ err }, 'failed')
     }),
   )
+  let provider: RunningKeyProvider | undefined
   try {
     await (background ? migrate(database) : assertMigrated(database))
-    return await wire({ config, secrets, database, log, onProblem, background })
+    provider = await openKeyProvider(config.keys, secrets, log)
+    return await wire({ config, provider, database, log, onProblem, background })
   } catch (error) {
+    await provider?.close()
     await database.close()
     throw error
   }
@@ -100,23 +104,23 @@ export async function openDatabase(
 
 interface Parts {
   readonly config: Config
-  readonly secrets: { readonly masterKeys: readonly string[] }
+  readonly provider: RunningKeyProvider
   readonly database: Database
   readonly log: WorkLog
   readonly onProblem: (error: unknown) => void
   readonly background: boolean
 }
 
-async function wire({ config, secrets, database, log, onProblem, background }: Parts) {
+async function wire({ config, provider, database, log, onProblem, background }: Parts) {
   const db = transactions(database)
   const blobs = loggedBlobStore(await localDiskBlobStore({ folder: config.filesDir }), log)
-  const provider = localKeyProvider(secrets.masterKeys)
   const indexKey = await openDeploymentKeys({
     ...{ provider, store: db.stores.keys },
     addsChecks: background,
   })
   const hash = indexHash(indexKey)
-  const users = userKeys({ provider, store: db.stores.keys })
+  const { cacheMs, outageMs } = config.keys
+  const users = userKeys({ provider, store: db.stores.keys, cacheMs, outageMs })
   const ring = keyRing(users)
   const audit = auditLog(db)
   const running = runningReads({ db, onProblem })
@@ -201,7 +205,7 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
     ready: async () => ({
       database: await succeeds(database.ping()),
       storage: await succeeds(blobs.check()),
-      keys: true,
+      keys: await provider.isAnswering(),
     }),
     /** Ends the readings under way, and puts that on record. */
     breakOff: () => running.endAll(),
@@ -210,6 +214,7 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
       await jobs.runner.stop()
       await records.close()
       await announced?.close()
+      await provider.close()
       await database.close()
       indexKey.destroy()
     },

@@ -13,6 +13,9 @@ interface Dependencies {
   readonly store: KeyStore
 }
 
+const GIVE_KEY =
+  'Give that key in MASTER_KEYS, KMS_KEY_IDS or VAULT_TRANSIT_KEYS (comma-separated lists; all of them open).'
+
 /**
  * Proves at start that the master keys fit what is stored, and gives the index key.
  *
@@ -42,7 +45,7 @@ async function openCheck(provider: KeyProvider, row: DeploymentKeyRow): Promise<
   const key = await unwrapping(
     () => provider.unwrap(row.wrapped, { use: 'check' }),
     `No master key given opens the check value of master key ${row.masterKeyId}, with which data ` +
-      'here are sealed. Give that key in MASTER_KEYS (a comma-separated list; all of them open).',
+      `here are sealed. ${GIVE_KEY}`,
   )
   key.destroy()
 }
@@ -90,7 +93,7 @@ async function openIndexKey(
     return await unwrapping(
       () => provider.unwrap(found.wrapped, { use: 'index-key' }),
       `No master key given opens the index key, which master key ${found.masterKeyId} wraps. ` +
-        'Give that key in MASTER_KEYS (a comma-separated list; all of them open).',
+        GIVE_KEY,
     )
   }
   if (sealed) throw new WrongKeysError('The index key is missing from the database.')
