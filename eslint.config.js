@@ -35,6 +35,10 @@ const rooms = {
     packages: [],
   },
   jobs: { rooms: ['ports', 'errors'], packages: [] },
+  erasure: {
+    rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'files', 'jobs', 'ports', 'errors'],
+    packages: [],
+  },
   db: {
     rooms: [
       'errors',
@@ -47,13 +51,14 @@ const rooms = {
       'jobs',
       'idempotency',
       'rotation',
+      'erasure',
     ],
     packages: ['pg', '@electric-sql/pglite', 'fs-native-extensions'],
     only: 'ports',
   },
   integrations: { rooms: ['errors', 'ports', 'records'], packages: ['undici'], only: 'ports' },
   operations: {
-    rooms: ['errors', 'ports', 'keys', 'files', 'rotation', 'jobs'],
+    rooms: ['errors', 'ports', 'keys', 'files', 'rotation', 'erasure', 'jobs'],
     packages: ['typebox', 'undici'],
   },
   http: {

@@ -1,7 +1,7 @@
 import type { BlobStore } from './blobs/blob-store.js'
 import type { Config } from './config.js'
 import type { AllStores } from './db/stores.js'
-import type { purgeFile } from './files/delete-file.js'
+import type { PurgeFile } from './files/delete-file.js'
 import type { OpenEntry } from './files/open-entry.js'
 import { purgeDue } from './files/purge-due.js'
 import { scrub } from './files/scrub.js'
@@ -22,7 +22,7 @@ interface Parts {
   readonly db: Transactions<AllStores>
   readonly blobs: BlobStore
   readonly openEntry: OpenEntry
-  readonly purge: ReturnType<typeof purgeFile>
+  readonly purge: PurgeFile
   readonly hash: Pick<IndexHash, 'uuid'>
   readonly log: WorkLog
   readonly onProblem: (error: unknown) => void
@@ -45,7 +45,7 @@ export function wireJobs(parts: Parts) {
     db: parts.db,
     handlers: {
       ...handlers,
-      purge: (_job, { signal }) => purge(new Date(), signal),
+      purge: (_job, { signal, tell }) => purge(new Date(), { signal, progress: tell }),
       sweep: (_job, { signal, tell }) =>
         sweeping({ dryRun: false, ...config.sweep }, { signal, progress: tell }),
       scrub: async ({ progress }, { signal, saveProgress, tell }) => {
@@ -73,5 +73,5 @@ export function wireJobs(parts: Parts) {
     ],
     onProblem,
   })
-  return { runner, byHand: byHand(parts), sweep: sweeping, scrub: scrubbing }
+  return { runner, byHand: byHand(parts), sweep: sweeping, scrub: scrubbing, purge }
 }

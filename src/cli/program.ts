@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { checkConfig } from './check-config.js'
 import { type ExitCode, explain, type Terminal } from './context.js'
 import type { Action, Does } from './does.js'
+import { addErasureCommands } from './erasure-commands.js'
 import { init } from './init.js'
 import { addKeyCommands } from './key-commands.js'
 import { printExample } from './print-example.js'
@@ -34,6 +35,7 @@ function makeProgram({ out, err }: Terminal, does: Does): Command {
     .description('Encrypted file storage for healthcare portals: commands for its operators.')
     .version(packageVersion())
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => {
         out(text.trimEnd())
@@ -47,6 +49,7 @@ function makeProgram({ out, err }: Terminal, does: Does): Command {
   addConfigCommands(config, does)
   addSetUpCommands(program, does)
   addStorageCommands(program, does)
+  addErasureCommands(program, does)
   addKeyCommands(program.command('keys').description('look after the master keys'), does)
   return program
 }

@@ -115,11 +115,16 @@ async function scrubOne(
 
 type Took = (bytes: number) => Promise<void>
 
-/** With the owner's grant, which is there as long as the file is. */
+/** With a grant that stands, the owner's first. Without an owner's key nothing may stand: it is passed over. */
 async function entryOf({ db }: Dependencies, row: StoredVersion): Promise<FileEntry | undefined> {
   const { files } = db.stores
   const file = await files.find(row.fileId)
-  return file === undefined ? undefined : await files.entry(row.fileId, file.ownerId, row.version)
+  if (file === undefined) return undefined
+  if (!(await files.isOwnerErased(row.fileId))) {
+    return await files.entry(row.fileId, file.ownerId, row.version)
+  }
+  const [grant] = await files.grants(row.fileId)
+  return grant === undefined ? undefined : await files.entry(row.fileId, grant.userId, row.version)
 }
 
 async function damageOf(use: Dependencies, entry: FileEntry, took: Took): Promise<DamagedPlace[]> {
@@ -128,7 +133,7 @@ async function damageOf(use: Dependencies, entry: FileEntry, took: Took): Promis
     found.push(placeOf(entry, error))
   }
   try {
-    const grant = entry.held.find(({ basis }) => basis === 'own')
+    const grant = entry.held.find(({ basis }) => basis === 'own') ?? entry.held[0]
     if (grant === undefined) throw damagedFor('no_grant')
     const opened = await use.openEntry(entry, grant)
     await withOpened(opened, () => openAll(use, opened, took, note))

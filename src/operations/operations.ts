@@ -1,10 +1,12 @@
 import type { Static } from 'typebox'
 import { type AsJobDependencies, asJob } from './as-job.js'
+import { type ErasureDependencies, erasureOperations } from './erasure-operations.js'
 import { type JobDependencies, jobOperations } from './job-operations.js'
 import { type KeyDependencies, keyOperations } from './key-operations.js'
 import { type StorageDependencies, storageOperations } from './storage-operations.js'
 
 type Dependencies = AsJobDependencies &
+  ErasureDependencies &
   Omit<StorageDependencies & KeyDependencies & JobDependencies, 'asJob'>
 
 /** The closed list of operations, by the name they are asked for. */
@@ -14,6 +16,7 @@ export function operations(dependencies: Dependencies) {
     ...storageOperations(use),
     ...keyOperations(use),
     ...jobOperations(use),
+    ...erasureOperations(use),
   }
 }
 
