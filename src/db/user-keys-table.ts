@@ -51,14 +51,13 @@ export function userKeysTable(
     activeUserKey: async (userId) => (await sql.rows<UserKeyRow>(active, [userId]))[0],
     userKey: async (userId, version) => (await sql.rows<UserKeyRow>(find, [userId, version]))[0],
     insertFirstUserKey: async ({ userId, version, wrapped }, masterKeyId) => {
-      for (;;) {
-        const made = await sql.rows(insertFirst, [userId, version, wrapped, masterKeyId])
-        if (made.length > 0) return true
-        const [now] = await sql.rows<{ isErased: boolean; hasKey: boolean }>(state, [userId])
-        if (now?.isErased === true) throw new StrongroomError('person_erased')
-        if (now?.hasKey === true) return false
-        // Another made them known at the same instant, without a key.
-      }
+      const insert = async () =>
+        (await sql.rows(insertFirst, [userId, version, wrapped, masterKeyId])).length > 0
+      if (await insert()) return true
+      const [now] = await sql.rows<{ isErased: boolean; hasKey: boolean }>(state, [userId])
+      if (now?.isErased === true) throw new StrongroomError('person_erased')
+      // Where there is no key either, another made them known at that instant, without one.
+      return now?.hasKey === true ? false : await insert()
     },
     hasSealedData: async () => (await sql.rows<{ found: boolean }>(any))[0]?.found ?? false,
   }
