@@ -69,7 +69,10 @@ await t.test('a hold on a patient keeps every record about them', async (t) => {
   isProblem(t, await admin.delete(`${recordPath(id)}/delete`), 423, 'legal_hold')
   isProblem(t, await anna.delete(filePath(own)), 423, 'legal_hold')
   isProblem(t, await anna.delete(`${recordPath(id)}/delete`), 403, 'patient_cannot_delete')
-  t.match(await server.command('shred', '--person', anna.id, '--yes'), { code: 1, err: /legal_hold/ })
+  t.match(await server.command('shred', '--person', anna.id, '--yes'), {
+    code: 1,
+    err: /legal_hold/,
+  })
   hasStatus(t, await doctor.record(pdf('another'), fields).then(() => anna.get(filePath(own))), 200)
   await release(t, hold)
   hasStatus(t, await doctor.delete(`${recordPath(id)}/delete`), 200)
