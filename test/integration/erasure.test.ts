@@ -342,10 +342,7 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
   },
 
   'a certificate says what is outstanding, and is genuine in every byte': async (t, database) => {
-    const { begin, finish, finishing, certificate, signingKey, ...use } = await deployment(
-      t,
-      database,
-    )
+    const { begin, finish, certificate, signingKey, ...use } = await deployment(t, database)
     await stored(use, 'anna')
     const erasureId = await begin({ personId: 'anna' }, 'operator')
     const read = async () => {
