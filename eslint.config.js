@@ -39,6 +39,10 @@ const rooms = {
     packages: ['@node-rs/argon2', 'shamir-secret-sharing', 'typebox'],
   },
   jobs: { rooms: ['ports', 'errors'], packages: [] },
+  erasure: {
+    rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'files', 'jobs', 'ports', 'errors'],
+    packages: [],
+  },
   db: {
     rooms: [
       'errors',
@@ -51,13 +55,14 @@ const rooms = {
       'jobs',
       'idempotency',
       'rotation',
+      'erasure',
     ],
     packages: ['pg', '@electric-sql/pglite', 'fs-native-extensions'],
     only: 'ports',
   },
   integrations: { rooms: ['errors', 'ports', 'records'], packages: ['undici'], only: 'ports' },
   operations: {
-    rooms: ['errors', 'ports', 'keys', 'audit', 'files', 'rotation', 'backup', 'jobs'],
+    rooms: ['errors', 'ports', 'keys', 'audit', 'files', 'rotation', 'backup', 'erasure', 'jobs'],
     packages: ['typebox', 'undici'],
   },
   http: {

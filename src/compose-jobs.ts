@@ -2,7 +2,7 @@ import type { BlobStore } from './blobs/blob-store.js'
 import type { Config } from './config.js'
 import type { AllStores } from './db/stores.js'
 import { StrongroomError } from './errors/strongroom-error.js'
-import type { purgeFile } from './files/delete-file.js'
+import type { PurgeFile } from './files/delete-file.js'
 import type { OpenEntry } from './files/open-entry.js'
 import { purgeDue } from './files/purge-due.js'
 import { scrub } from './files/scrub.js'
@@ -23,7 +23,7 @@ interface Parts {
   readonly db: Transactions<AllStores>
   readonly blobs: BlobStore
   readonly openEntry: OpenEntry
-  readonly purge: ReturnType<typeof purgeFile>
+  readonly purge: PurgeFile
   readonly hash: Pick<IndexHash, 'uuid'>
   readonly log: WorkLog
   readonly onProblem: (error: unknown) => void
@@ -46,7 +46,7 @@ export function wireJobs(parts: Parts) {
     db: parts.db,
     handlers: {
       ...handlers,
-      purge: (_job, { signal }) => purge(new Date(), signal),
+      purge: (_job, { signal, tell }) => purge(new Date(), { signal, progress: tell }),
       sweep: (_job, { signal, tell }) =>
         sweeping({ dryRun: false, ...config.sweep }, { signal, progress: tell }),
       scrub: async ({ progress }, { signal, saveProgress, tell }) => {
@@ -76,5 +76,5 @@ export function wireJobs(parts: Parts) {
     ],
     onProblem,
   })
-  return { runner, byHand: byHand(parts), sweep: sweeping, scrub: scrubbing }
+  return { runner, byHand: byHand(parts), sweep: sweeping, scrub: scrubbing, purge }
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { auditLog } from './audit/audit-log.js'
 import { localDiskBlobStore } from './blobs/local-disk-blob-store.js'
 import { loggedBlobStore } from './blobs/logged-blob-store.js'
+import { wireErasure } from './compose-erasure.js'
 import { wireJobs } from './compose-jobs.js'
 import { openKeyProvider } from './compose-keys.js'
 import { wireRecords } from './compose-records.js'
@@ -35,6 +36,7 @@ import { openDeploymentKeys } from './keys/deployment-keys.js'
 import { indexHash } from './keys/index-hash.js'
 import { keyRing } from './keys/key-ring.js'
 import type { RunningKeyProvider } from './keys/several-key-providers.js'
+import { openSigningKey } from './keys/signing-key.js'
 import { userKeys } from './keys/user-keys.js'
 import { inContext } from './log-context.js'
 import { operations } from './operations/operations.js'
@@ -118,6 +120,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     ...{ provider, store: db.stores.keys },
     addsChecks: background,
   })
+  const signingKey = await openSigningKey({ provider, store: db.stores.keys })
   const hash = indexHash(indexKey)
   const { cacheMs, outageMs } = config.keys
   const users = userKeys({ provider, store: db.stores.keys, cacheMs, outageMs })
@@ -180,12 +183,13 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       },
     },
   })
+  const erasure = wireErasure({ config, database, db, blobs, provider, signingKey })
   const turning = rotationJobs({ db, provider, users })
   const resealing = resealJob(reseal({ db, blobs, keyRing: ring, openEntry: open, log }))
   const jobs = wireJobs({
     ...{ config, db, blobs, hash, log, onProblem, openEntry: open, purge: files.purge },
     handlers: {
-      ...{ ...records.jobHandlers, ...turning, reseal: resealing },
+      ...{ ...records.jobHandlers, ...erasure.jobHandlers, ...turning, reseal: resealing },
       [DESTROY_BYTES]: destroyBytes({ db, blobs }),
     },
   })
@@ -200,6 +204,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     records: records.services,
     operations: operations({
       ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },
+      ...erasure.services,
       ...{ ...jobs, ...config.sweep, ...config.scrub },
     }),
     ready: async () => ({

@@ -52,6 +52,8 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
     deletion: Object.freeze({
       /** Days until a deleted file's bytes and keys are destroyed; 0: at once. */
       retentionDays: values.DELETE_RETENTION_DAYS,
+      /** Days after which no backup made today is left. */
+      backupRetentionDays: values.BACKUP_RETENTION_DAYS,
     }),
     scrub: Object.freeze({
       everyDays: values.SCRUB_EVERY_DAYS,

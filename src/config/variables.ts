@@ -346,6 +346,11 @@ export const sections = {
       days(0, 36_500),
       30,
     ),
+    BACKUP_RETENTION_DAYS: plain(
+      'How long a backup, replica or archived log is kept at most: erasure certificates count it',
+      days(0, 36_500),
+      35,
+    ),
     SWEEP_EVERY_HOURS: plain(
       'How often stored bytes are compared with the database, and debris is set aside',
       integer(1, 8_760, 'hours'),

@@ -2,13 +2,26 @@ import type { SealedNoteRow } from '../audit/ports.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { FileStore, GrantRow } from '../files/ports.js'
 import type { Query, Sql } from './database.js'
-import { run } from './run.js'
 
+/**
+ * The locks wait for whoever is erasing one of the two, and see what became of it. A purpose is sealed
+ * for the owner; without one nothing of theirs is needed.
+ */
 const insert: Query = {
   name: 'grants-insert',
-  text: `insert into grants (grant_id, file_id, user_id, basis, can_download, can_share, expires_at,
+  text: `with holder as (
+      select principal_id from principals where principal_id = $3 and shredded_at is null
+      for key share
+    ), owner as (
+      select p.principal_id from principals p join files f on f.owner_id = p.principal_id
+      where f.file_id = $2 and (p.shredded_at is null or $8::text is null)
+      for key share of p
+    )
+    insert into grants (grant_id, file_id, user_id, basis, can_download, can_share, expires_at,
       purpose, purpose_key_version, granted_by, granted_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    select $1::uuid, $2::uuid, holder.principal_id, $4, $5::boolean, $6::boolean, $7::timestamptz,
+      $8::text, $9::integer, $10, $11::timestamptz
+    from holder, owner returning grant_id`,
 }
 const standing: Query = {
   name: 'grants-standing',
@@ -76,12 +89,14 @@ export function grantsTable(
   sql: Sql,
 ): Pick<FileStore, 'insertGrant' | 'grants' | 'revokeGrant' | 'insertWrappedKey' | 'endedGrants'> {
   return {
-    insertGrant: (row) =>
-      run(sql, insert, [
+    insertGrant: async (row) => {
+      const inserted = await sql.rows(insert, [
         ...[row.grantId, row.fileId, row.userId, row.basis, row.canDownload, row.canShare],
         ...[row.expiresAt, row.purpose?.sealed ?? null, row.purpose?.userKeyVersion ?? null],
         ...[row.grantedBy, row.grantedAt],
-      ]),
+      ])
+      if (inserted.length === 0) throw new StrongroomError('person_erased')
+    },
     grants: async (fileId) => (await sql.rows<GrantColumns>(standing, [fileId])).map(grantOf),
     revokeGrant: async (grantId, by, at) => (await sql.rows(revoke, [grantId, by, at])).length > 0,
     insertWrappedKey: async (row) => {

@@ -1,3 +1,4 @@
+import type { ErasureStore, HoldStore } from '../erasure/ports.js'
 import type { ResealStore, SweepStore } from '../files/ports.js'
 import type { JobStore } from '../jobs/ports.js'
 import type { KeyStore } from '../keys/ports.js'
@@ -8,9 +9,11 @@ import { assignmentsTable } from './assignments-table.js'
 import { auditEventsTable } from './audit-events-table.js'
 import type { Database, Sql } from './database.js'
 import { deploymentKeysTable } from './deployment-keys-table.js'
+import { erasuresTable } from './erasures-table.js'
 import { filesTable } from './files-table.js'
 import { idempotencyTable } from './idempotency-table.js'
 import { jobsTable } from './jobs-table.js'
+import { legalHoldsTable } from './legal-holds-table.js'
 import { recordTypesTable } from './record-types-table.js'
 import { resealTable } from './reseal-table.js'
 import { rotationTable } from './rotation-table.js'
@@ -27,6 +30,8 @@ export interface AllStores extends RecordStores {
   readonly reseal: ResealStore
   readonly rotation: RotationStore
   readonly userKeyRotation: UserKeyRotationStore
+  readonly holds: HoldStore
+  readonly erasures: ErasureStore
 }
 
 export function transactions(db: Database): Transactions<AllStores> {
@@ -50,5 +55,7 @@ function storesOn(sql: Sql): AllStores {
     reseal: resealTable(sql),
     rotation: rotationTable(sql),
     userKeyRotation: userKeyRotationTable(sql),
+    holds: legalHoldsTable(sql),
+    erasures: erasuresTable(sql),
   }
 }

@@ -119,6 +119,7 @@ export interface FileStore {
   insertVersion(row: VersionRow): Promise<void>
   /** Every version, newest first. */
   versions(fileId: string): Promise<VersionRow[]>
+  /** @throws StrongroomError `person_erased` where its person was; or the owner, where it has a purpose */
   insertGrant(row: GrantRow): Promise<void>
   /** Grants that stand (not revoked; perhaps past their end), oldest first. */
   grants(fileId: string): Promise<GrantRow[]>
@@ -141,8 +142,14 @@ export interface FileStore {
   markRestored(fileId: string, at: Date): Promise<boolean>
   /** Destroys grants' keys, metadata and fingerprint; the row stays. The sealed ids that were. */
   purge(fileId: string, at: Date): Promise<string[]>
-  /** Deleted files whose time has come, oldest first. */
+  /** Deleted files whose time has come and that are under no hold, oldest first. */
   purgeable(now: Date, limit: number): Promise<string[]>
+  /** Deleted files whose time has come and that a hold keeps: how many. */
+  heldBack(now: Date): Promise<number>
+  /** Whether a hold stands on the file, or on its owner; to be asked with both of them locked. */
+  isHeld(fileId: string): Promise<boolean>
+  /** Whether the keys of the file's owner were destroyed: their grants are ended then. */
+  isOwnerErased(fileId: string): Promise<boolean>
   /** Bytes of all versions of a person's general files, deleted ones included until their purge. */
   usage(ownerId: string): Promise<number>
   insertIntent(sealedId: string, at: Date): Promise<void>

@@ -175,11 +175,16 @@ async function scrubOne(
 type Took = EverySegment['took']
 type Pace = (bytes: number) => Promise<void>
 
-/** With the owner's grant, which is there as long as the file is. */
+/** With a grant that stands, the owner's first. Without an owner's key nothing may stand: it is passed over. */
 async function entryOf({ db }: Dependencies, row: StoredVersion): Promise<FileEntry | undefined> {
   const { files } = db.stores
   const file = await files.find(row.fileId)
-  return file === undefined ? undefined : await files.entry(row.fileId, file.ownerId, row.version)
+  if (file === undefined) return undefined
+  if (!(await files.isOwnerErased(row.fileId))) {
+    return await files.entry(row.fileId, file.ownerId, row.version)
+  }
+  const [grant] = await files.grants(row.fileId)
+  return grant === undefined ? undefined : await files.entry(row.fileId, grant.userId, row.version)
 }
 
 /** Opens one version, from end to end, with the owner's grant. */
@@ -193,7 +198,7 @@ export async function damageOf(
     found.push(placeOf(entry, error))
   }
   try {
-    const grant = entry.held.find(({ basis }) => basis === 'own')
+    const grant = entry.held.find(({ basis }) => basis === 'own') ?? entry.held[0]
     if (grant === undefined) throw damagedFor('no_grant')
     const opened = await use.openEntry(entry, grant).catch(namingTheKey)
     await withOpened(opened, () => openEverySegment(use, opened, { took, note }))

@@ -1,11 +1,13 @@
 import type { Static } from 'typebox'
 import { type AsJobDependencies, asJob } from './as-job.js'
 import { type BackupDependencies, backupOperations } from './backup-operations.js'
+import { type ErasureDependencies, erasureOperations } from './erasure-operations.js'
 import { type JobDependencies, jobOperations } from './job-operations.js'
 import { type KeyDependencies, keyOperations } from './key-operations.js'
 import { type StorageDependencies, storageOperations } from './storage-operations.js'
 
 type Dependencies = AsJobDependencies &
+  ErasureDependencies &
   Omit<StorageDependencies & KeyDependencies & JobDependencies & BackupDependencies, 'asJob'>
 
 /** The closed list of operations, by the name they are asked for. */
@@ -16,6 +18,7 @@ export function operations(dependencies: Dependencies) {
     ...keyOperations(use),
     ...jobOperations(use),
     ...backupOperations(use),
+    ...erasureOperations(use),
   }
 }
 

@@ -91,7 +91,7 @@ export interface Held {
 }
 
 export async function holds(
-  service: Service,
+  service: Pick<Service, 'upload' | 'db'>,
   userId: string,
   text = textOf(userId),
 ): Promise<Held> {

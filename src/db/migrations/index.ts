@@ -3,6 +3,7 @@ import { recurringJobs } from './0002-recurring-jobs.js'
 import { keyRotation } from './0003-key-rotation.js'
 import { jobProgress } from './0004-job-progress.js'
 import { userKeyRotation } from './0005-user-key-rotation.js'
+import { holdsAndErasures } from './0006-holds-and-erasures.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -15,4 +16,5 @@ export const migrations: readonly Migration[] = [
   keyRotation,
   jobProgress,
   userKeyRotation,
+  holdsAndErasures,
 ]
