@@ -23,13 +23,13 @@ for (const engine of engines) {
     t.teardown(() => db.close())
     await migrate(db)
     const stores = transactions(db)
+    await t.test('keys are stored once', (t) => keys(t, stores))
     await t.test('the same bytes are live once for an owner', (t) => duplicates(t, stores))
     await t.test('an entry holds what can be opened', (t) => heldGrants(t, stores))
     await t.test('lists go on after their cursor', (t) => lists(t, stores))
     await t.test('records a person was granted', (t) => grantedRecords(t, stores))
     await t.test('a purge leaves nothing to open', (t) => purges(t, stores, db))
     await t.test('grants whose reading must end', (t) => endings(t, stores))
-    await t.test('keys are stored once', (t) => keys(t, stores))
     await t.test('requests of one reading are one access', (t) => folding(t, stores))
     await t.test('a claim is begun, completed, taken over', (t) => claims(t, stores))
     await t.test('a job is claimed by one', (t) => jobs(t, stores))
@@ -151,7 +151,7 @@ async function grantedRecords(t: Test, db: Stores): Promise<void> {
     })
     return fileId
   }
-  await files.ensurePeople(['reader'])
+  await ensureKeys(db, 'reader')
   const old = await granted('pat', 1)
   const recent = await granted('pat', 2, { expiresAt: fromNow(60) })
   const others = await granted('pia', 3)
@@ -212,6 +212,9 @@ async function endings(t: Test, db: Stores): Promise<void> {
 async function keys(t: Test, { stores }: Stores): Promise<void> {
   t.notOk(await stores.keys.hasSealedData())
   const row = { userId: 'key-holder', version: 1, wrapped: 'a' }
+  t.notOk(await stores.keys.insertFirstUserKey(row, 'master'), 'under no key that is not known')
+  const master = { use: 'check', masterKeyId: 'master', wrapped: 'm' } as const
+  t.ok(await stores.keys.insertDeploymentKey(master))
   const racing = await Promise.all(
     ['a', 'b', 'c'].map((wrapped) => stores.keys.insertFirstUserKey({ ...row, wrapped }, 'master')),
   )
@@ -227,7 +230,7 @@ async function keys(t: Test, { stores }: Stores): Promise<void> {
   const check = { use: 'check', masterKeyId: 'm1', wrapped: 'c' } as const
   t.ok(await stores.keys.insertDeploymentKey(check))
   t.notOk(await stores.keys.insertDeploymentKey(check))
-  t.strictSame(await stores.keys.deploymentKeys(), [check, index])
+  t.strictSame(await stores.keys.deploymentKeys(), [check, master, index])
 }
 
 async function folding(t: Test, db: Stores): Promise<void> {
@@ -442,6 +445,7 @@ async function store(
 ): Promise<{ fileId: string; sealedId: string; grantId: string }> {
   const { fileId, ownerId } = row
   const sealedId = randomUUID()
+  await ensureKeys(db, ownerId)
   const { grantId } = await db.transaction(async ({ files }) => {
     await files.ensurePeople([ownerId])
     await files.insertFile(row, fingerprint)
@@ -454,6 +458,13 @@ async function store(
     return grant
   })
   return { fileId, sealedId, grantId }
+}
+
+/** Two versions of a person's key, as wrappings refer to them. */
+async function ensureKeys({ stores }: Stores, userId: string): Promise<void> {
+  const row = { userId, version: 1, wrapped: 'key' }
+  if (!(await stores.keys.insertFirstUserKey(row, 'master'))) return
+  await stores.userKeyRotation.insertNextUserKey({ ...row, version: 2 }, 'master')
 }
 
 async function addVersion(
