@@ -150,7 +150,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     ownFiles: own,
     limits,
   }
-  const deleting = { db, blobs, retentionDays: config.deletion.retentionDays }
+  const deleting = { db, blobs, onProblem, retentionDays: config.deletion.retentionDays }
   const files = {
     own,
     seal,

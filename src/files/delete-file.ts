@@ -17,6 +17,8 @@ interface Dependencies {
   readonly blobs: Pick<BlobStore, 'remove'>
   /** Days until bytes and keys are destroyed; 0: at once. */
   readonly retentionDays: number
+  /** Told of what is left to the purge job, or the sweep. */
+  readonly onProblem: (error: unknown) => void
 }
 
 const DAY_MS = 86_400_000
@@ -66,7 +68,8 @@ export function deleteFile(use: Dependencies): DeleteFile {
         return until
       }),
     )
-    if (purgeAfter <= at) await purge(actor, file, at)
+    // It is deleted, whatever becomes of this: the job purges it, or the sweep finds bytes without a row.
+    if (purgeAfter <= at) await purge(actor, file, at).catch(use.onProblem)
     return {
       file_id: file.fileId,
       deleted_at: at.toISOString(),

@@ -8,6 +8,7 @@ import { finishErasure, SHRED } from '../../src/erasure/finish-erasure.js'
 import { legalHolds } from '../../src/erasure/holds.js'
 import type { OldCopiesRemover } from '../../src/erasure/ports.js'
 import { beginShred, previewShred } from '../../src/erasure/shred.js'
+import { StrongroomError } from '../../src/errors/strongroom-error.js'
 import { deleteFile, purgeFile, restoreFile } from '../../src/files/delete-file.js'
 import { withOpened } from '../../src/files/open-entry.js'
 import { purgeDue } from '../../src/files/purge-due.js'
@@ -30,7 +31,8 @@ async function deployment(t: Test, database: Database) {
   const { db, blobs, provider } = service
   const left: OldCopiesRemover = { remove: () => Promise.resolve('removed') }
   const signingKey = await openSigningKey({ provider, store: db.stores.keys })
-  const deleting = { db, blobs, retentionDays: 30 }
+  const onProblem = (error: unknown) => t.error(error)
+  const deleting = { db, blobs, onProblem, retentionDays: 30 }
   const purge = purgeFile(deleting)
   const finishing = { db, blobs, oldCopies: left, backupRetentionDays: 35 }
   const begin = beginShred({ db, provider })
@@ -119,6 +121,26 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     await restore(actor('anna'), await file(fileId))
     t.equal(await purge(actor('x'), { fileId }, inDays(60)), 'kept')
     t.equal(await use.sealedFiles(), 1)
+  },
+
+  'what is destroyed at once is deleted, also where its bytes cannot be removed': async (
+    t,
+    database,
+  ) => {
+    const { db, file, count, ...use } = await deployment(t, database)
+    const { fileId } = await stored({ ...use, db }, 'anna')
+    const problems: unknown[] = []
+    // A disk that takes nothing: as the store says it (src/blobs/disk-errors.ts).
+    const remove = () => Promise.reject(new StrongroomError('storage_unavailable'))
+    const deleteNow = deleteFile({
+      ...{ db, blobs: { remove }, retentionDays: 0 },
+      onProblem: (error) => problems.push(error),
+    })
+    t.match(await deleteNow(actor('anna'), await file(fileId)), { file_id: fileId })
+    t.match(problems, [{ code: 'storage_unavailable' }])
+    t.equal(await db.stores.files.find(fileId), undefined, 'purged: its keys are destroyed')
+    t.equal(await count('wrapped_file_keys'), 0)
+    t.equal(await use.sealedFiles(), 1, 'bytes without a row, for the sweep')
   },
 
   'retention of a type counts from the making of the current version': async (t, database) => {
