@@ -23,10 +23,17 @@ export interface TestDatabase {
 
 /**
  * The engines to run a test on: embedded always, PostgreSQL where TEST_DATABASE_URL names a server
- * on which databases may be created.
+ * on which databases may be created; with TEST_ENGINE=postgres that alone.
  */
-export const engines: readonly Database['engine'][] =
-  (process.env['TEST_DATABASE_URL'] ?? '') === '' ? ['embedded'] : ['embedded', 'postgres']
+export const engines: readonly Database['engine'][] = enginesOf(process.env)
+
+function enginesOf({ TEST_DATABASE_URL: url = '', TEST_ENGINE: only = '' }: NodeJS.ProcessEnv) {
+  if (only !== '' && (only !== 'postgres' || url === '')) {
+    throw new Error('TEST_ENGINE: postgres, with TEST_DATABASE_URL')
+  }
+  if (url === '') return ['embedded'] as const
+  return only === 'postgres' ? (['postgres'] as const) : (['embedded', 'postgres'] as const)
+}
 
 export async function createTestDatabase(engine: Database['engine']): Promise<TestDatabase> {
   return engine === 'embedded' ? await createEmbedded() : await createOnServer()
