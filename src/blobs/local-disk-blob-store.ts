@@ -160,6 +160,8 @@ async function remove(disk: Disk, id: string): Promise<void> {
   const place = placeOf(disk, id)
   await onDisk(unlinkIn(disk, place.folder, id))
   await onDisk(unlinkIn(disk, disk.aside, id))
+  // A reader may have been bringing it back in between.
+  await onDisk(unlinkIn(disk, place.folder, id))
 }
 
 /** Lasting; nothing where it is not there. */

@@ -16,12 +16,24 @@ const insert: Query = {
       select p.principal_id from principals p join files f on f.owner_id = p.principal_id
       where f.file_id = $2 and (p.shredded_at is null or $8::text is null)
       for key share of p
+    ), noted as (
+      select k.version from files f join user_keys k on k.user_id = f.owner_id
+      where f.file_id = $2 and k.version = $9::integer
+      for key share of k
     )
     insert into grants (grant_id, file_id, user_id, basis, can_download, can_share, expires_at,
       purpose, purpose_key_version, granted_by, granted_at)
     select $1::uuid, $2::uuid, holder.principal_id, $4, $5::boolean, $6::boolean, $7::timestamptz,
       $8::text, $9::integer, $10, $11::timestamptz
-    from holder, owner returning grant_id`,
+    from holder, owner where $8::text is null or exists (select from noted) returning grant_id`,
+}
+/** Whether that is why a grant was refused; else the key its purpose is sealed with is no longer there. */
+const oneErased: Query = {
+  name: 'grants-one-erased',
+  text: `select p.principal_id from principals p
+    where p.shredded_at is not null and (p.principal_id = $2
+      or ($3 and p.principal_id = (select f.owner_id from files f where f.file_id = $1)))
+    limit 1`,
 }
 const standing: Query = {
   name: 'grants-standing',
@@ -95,7 +107,9 @@ export function grantsTable(
         ...[row.expiresAt, row.purpose?.sealed ?? null, row.purpose?.userKeyVersion ?? null],
         ...[row.grantedBy, row.grantedAt],
       ])
-      if (inserted.length === 0) throw new StrongroomError('person_erased')
+      if (inserted.length > 0) return
+      const [erased] = await sql.rows(oneErased, [row.fileId, row.userId, row.purpose !== null])
+      throw erased === undefined ? keysTurned() : new StrongroomError('person_erased')
     },
     grants: async (fileId) => (await sql.rows<GrantColumns>(standing, [fileId])).map(grantOf),
     revokeGrant: async (grantId, by, at) => (await sql.rows(revoke, [grantId, by, at])).length > 0,

@@ -67,6 +67,13 @@ const IS_SPENT = `not exists (
       select from files f join grants g on g.file_id = f.file_id
       where f.owner_id = k.user_id and g.purpose is not null and g.purpose_key_version = k.version)`
 
+const behind: Query = {
+  name: 'user-key-rotation-behind',
+  text: `select distinct k.user_id as "userId" from user_keys k
+    where k.superseded_at <= statement_timestamp() - $1::float8 * interval '1 millisecond'
+      and not (${IS_SPENT})
+    order by k.user_id limit $2`,
+}
 const lockSuperseded: Query = {
   name: 'user-key-rotation-superseded',
   text: `select k.user_id as "userId", k.version from user_keys k
@@ -112,6 +119,10 @@ export function userKeyRotationTable(sql: Sql): UserKeyRotationStore {
         ...[rows.map(({ was }) => was), rows.map(({ sealed }) => sealed)],
       ]
       return (await sql.rows(reseal, [version, ...columns])).length
+    },
+    peopleBehind: async (sinceMs, limit) => {
+      const found = await sql.rows<{ userId: string }>(behind, [sinceMs, limit])
+      return found.map(({ userId }) => userId)
     },
     lockSupersededUserKeys: (sinceMs, limit) =>
       sql.rows<Omit<UserKeyRow, 'wrapped'>>(lockSuperseded, [sinceMs, limit]),

@@ -1,9 +1,10 @@
 import type { Actor } from '../audit/audit-events.js'
-import { auditEvent, auditLog } from '../audit/audit-log.js'
+import { auditEvent } from '../audit/audit-log.js'
 import type { BlobStore } from '../blobs/blob-store.js'
-import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
 import { actionOf } from './file-action.js'
+import { notingHold } from './noting-hold.js'
 import type { FileRow, FileStores } from './ports.js'
 
 export interface Deletion {
@@ -44,7 +45,7 @@ export function deleteFile(use: Dependencies): DeleteFile {
   const purge = purgeFile(use)
   return async (actor, file, { retentionDays } = {}) => {
     const at = new Date()
-    const purgeAfter = await notingHold(use, actor, file, () =>
+    const purgeAfter = await notingHold(use, { actor, file, verb: 'delete' }, () =>
       use.db.transaction(async (stores) => {
         await stores.files.lockOwner(file.ownerId)
         const now = await stores.files.lockFile(file.fileId)
@@ -80,24 +81,6 @@ export function deleteFile(use: Dependencies): DeleteFile {
 
 const after = (from: Date, days: number) => new Date(from.getTime() + days * DAY_MS)
 const later = (one: Date, other: Date) => (one > other ? one : other)
-
-async function notingHold<T>(
-  { db }: Pick<Dependencies, 'db'>,
-  actor: Actor,
-  file: FileRow,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (isStrongroomError(error, 'legal_hold')) {
-      const action = actionOf(file.kind, 'delete')
-      const refusal = { action, outcome: 'denied', reason: error.code } as const
-      await auditLog(db).note(actor, { ...refusal, ...subject(file) })
-    }
-    throw error
-  }
-}
 
 export type RestoreFile = (actor: Actor, file: FileRow) => Promise<void>
 

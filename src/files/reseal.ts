@@ -73,7 +73,11 @@ export function reseal(use: Dependencies): Reseal {
   return async (wish, { signal, after, progress } = {}) => {
     const { stores } = use.db
     const total = await stores.reseal.countVersions(wish)
-    if (total === 0 && after === undefined) throw new StrongroomError('not_found')
+    if (total === 0 && after === undefined) {
+      throw new StrongroomError('not_found', {
+        detail: 'There is nothing of theirs, or no such file',
+      })
+    }
     const counts = { versions: 0, bytes: 0 }
     for await (const place of versionsOf(use, wish, after)) {
       signal?.throwIfAborted()
@@ -111,10 +115,18 @@ async function resealVersion(
     const grant = entry.held.find(({ basis }) => basis === 'own') ?? entry.held[0]
     if (grant === undefined) throw damaged(entry, 'no_grant')
     const opened = await use.openEntry(entry, grant)
-    const isDone = await withOpened(opened, () => sealAnew(use, opened, signal))
+    const isDone = await withOpened(opened, () => sealAnew(use, opened, signal)).catch(changed)
     if (isDone) return opened.metadata.size
   }
   throw new StrongroomError('conflict', { detail: 'The file changes all the time: try again' })
+}
+
+/** A holder was erased, or their key turned, while it was wrapped for them: as other rows that change. */
+function changed(error: unknown): false {
+  const isTurned =
+    isStrongroomError(error, 'keys_unavailable') && error.context['reason'] === 'turned_meanwhile'
+  if (isTurned || isStrongroomError(error, 'person_erased')) return false
+  throw error
 }
 
 /** The version with everyone's grant on it. */

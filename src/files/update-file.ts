@@ -5,6 +5,7 @@ import type { Transactions } from '../ports/transactions.js'
 import { actionOf } from './file-action.js'
 import { type FileMetadata, sealFileMetadata } from './file-metadata.js'
 import { cleanFileName } from './file-name.js'
+import { notingHold } from './noting-hold.js'
 import type { OpenedEntry } from './open-entry.js'
 import type { FileStores } from './ports.js'
 
@@ -23,7 +24,8 @@ export type UpdateFile = (
 
 /**
  * Seals the changed metadata under the same file key, with a fresh IV (docs/FORMAT.md).
- * @throws StrongroomError `conflict` where another version has come meanwhile
+ * @throws StrongroomError `conflict` where another version has come meanwhile; `legal_hold` where one
+ *   stands, on record as a refusal
  */
 export function updateFile({ db }: { db: Transactions<FileStores> }): UpdateFile {
   return async (actor, { entry, grant, key, metadata }, changes) => {
@@ -37,10 +39,13 @@ export function updateFile({ db }: { db: Transactions<FileStores> }): UpdateFile
     }
     const sealed = sealFileMetadata(key, version, next)
     const updatedAt = new Date()
-    await db.transaction(async (stores) => {
+    const change = async (stores: FileStores) => {
+      await stores.files.lockOwner(file.ownerId)
       const now = await stores.files.lockFile(file.fileId)
       if (now === undefined || now.deletedAt !== null) throw new StrongroomError('not_found')
       if (now.version !== version.version) throw new StrongroomError('conflict')
+      // What it was called before would be gone.
+      if (await stores.files.isHeld(file.fileId)) throw new StrongroomError('legal_hold')
       // Sealed anew meanwhile: this metadata is of the sealing before.
       if (!(await stores.files.setMetadata(version.sealedId, sealed))) {
         throw new StrongroomError('conflict')
@@ -56,7 +61,8 @@ export function updateFile({ db }: { db: Transactions<FileStores> }): UpdateFile
           version: version.version,
         }),
       )
-    })
+    }
+    await notingHold({ db }, { actor, file, verb: 'update' }, () => db.transaction(change))
     return { metadata: next, updatedAt }
   }
 }

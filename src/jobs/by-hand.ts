@@ -48,16 +48,20 @@ export function byHand({ db, onProblem, leaseMs = 15_000 }: Dependencies): DoByH
       return result
     } catch (error) {
       await settled()
-      await giveUp(row, signal)
+      await giveUp(row, { signal, isLost: lease.lost.aborted })
       throw error
     } finally {
       await lease.end()
     }
   }
 
-  async function giveUp(row: JobRow, { aborted, reason }: AbortSignal): Promise<void> {
-    // The service stops: it goes on with it when it is back.
-    const goesOn = aborted && isStrongroomError(reason, 'shutting_down')
+  async function giveUp(
+    row: JobRow,
+    { signal: { aborted, reason }, isLost }: { signal: AbortSignal; isLost: boolean },
+  ): Promise<void> {
+    // The service stops and goes on with it when it is back; or the database was away for so long that
+    // a node which serves may have it by now. Where it has, its attempts say so, and nothing happens.
+    const goesOn = isLost || (aborted && isStrongroomError(reason, 'shutting_down'))
     try {
       if (goesOn) await db.stores.jobs.retry(row, new Date(), null)
       else await db.stores.jobs.done(row)

@@ -129,6 +129,10 @@ async function next(
   }
 }
 
+/** What a job is about is gone, or forbids it: no time mends that. */
+const isFinal = (error: unknown) =>
+  isStrongroomError(error, 'not_found', 'conflict', 'person_erased')
+
 const defaultLeaseMs = 60_000
 
 /** Does it, and says what became of it. Never rejects. */
@@ -154,6 +158,13 @@ async function runJob(use: Dependencies, job: JobRow, stopping: AbortSignal): Pr
   }
 
   async function giveBack(error: unknown): Promise<void> {
+    if (everyMs === undefined && !stopping.aborted && isFinal(error)) {
+      // Trying again would say the same for ever; the log has it.
+      await db.stores.jobs.done(job).catch((problem: unknown) => {
+        onProblem(problem, job)
+      })
+      return
+    }
     const wait = stopping.aborted ? 0 : backoffMs(job.failures + 1)
     const reason = isStrongroomError(error) ? error.code : 'internal'
     try {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { chmod, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Check } from 'typebox/value'
+import { statusOf } from '../errors/error-codes.js'
 import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import type { WorkLog } from '../ports/work-log.js'
 import { type ControlLine, type ControlProblem, maxInputBytes } from './control-socket.js'
@@ -56,7 +57,9 @@ export async function serveControl({ path, operations, log }: Options): Promise<
       })
       tell({ result })
     } catch (err) {
-      if (!gone.signal.aborted) log.error({ err }, 'an operation failed')
+      if (gone.signal.aborted) log.warn({ operation: name }, 'an operation was broken off')
+      else if (isRefusal(err)) log.warn({ operation: name, code: err.code }, 'refused')
+      else log.error({ err }, 'an operation failed')
       tell({ problem: problemOf(err) })
     }
     response.end()
@@ -116,6 +119,11 @@ async function inputOf(request: IncomingMessage): Promise<unknown> {
   } catch (cause) {
     throw new StrongroomError('bad_request', { cause })
   }
+}
+
+/** What the operator is told, and can act on: no fault of the service. */
+function isRefusal(error: unknown): error is StrongroomError {
+  return isStrongroomError(error) && statusOf(error.code) < 500
 }
 
 function problemOf(error: unknown): ControlProblem {

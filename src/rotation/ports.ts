@@ -83,8 +83,10 @@ export interface UserKeyRotationStore {
   /** How many were put in place: those that changed meanwhile are left alone. */
   rewrapHeldKeys(userKeyVersion: number, rows: readonly NewWrapping[]): Promise<number>
   resealPurposes(userKeyVersion: number, rows: readonly NewPurpose[]): Promise<number>
+  /** People of whom something is still under a version superseded for so many milliseconds or longer. */
+  peopleBehind(sinceMs: number, limit: number): Promise<string[]>
   /**
-   * Superseded versions since so many milliseconds or longer, locked until the transaction ends: nobody
+   * Spent versions, superseded since so many milliseconds or longer, locked until the transaction ends: nobody
    * wraps with them any more.
    */
   lockSupersededUserKeys(sinceMs: number, limit: number): Promise<Omit<UserKeyRow, 'wrapped'>[]>

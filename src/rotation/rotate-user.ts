@@ -129,7 +129,11 @@ async function nextVersion(
 ): Promise<number> {
   const { db, provider } = use
   const active = await db.stores.keys.activeUserKey(userId)
-  if (active === undefined) throw new StrongroomError('not_found')
+  if (active === undefined) {
+    throw new StrongroomError('not_found', {
+      detail: 'This person has no key: nothing is sealed for them',
+    })
+  }
   if (active.version === made) return made
   const [first] = provider.masterKeyIds
   await refuseUnknown(db.stores.keys, first)

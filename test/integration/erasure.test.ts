@@ -12,6 +12,7 @@ import { StrongroomError } from '../../src/errors/strongroom-error.js'
 import { deleteFile, purgeFile, restoreFile } from '../../src/files/delete-file.js'
 import { withOpened } from '../../src/files/open-entry.js'
 import { purgeDue } from '../../src/files/purge-due.js'
+import { updateFile } from '../../src/files/update-file.js'
 import { openSigningKey } from '../../src/keys/signing-key.js'
 import { createTestDatabase, engines } from '../helpers/databases.js'
 import { actor, fileOf, limits, makeService, holds as stored } from '../helpers/service.js'
@@ -111,6 +112,22 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     await use.delete(actor('anna'), await file(one.fileId))
     t.strictSame(await purgeDue(inDays(31)), { purged: 1, held: 0 })
     t.equal(await use.sealedFiles(), 0)
+  },
+
+  'what a held file was called stays': async (t, database) => {
+    const { db, holds, own, count, ...use } = await deployment(t, database)
+    const { fileId } = await stored({ ...use, db }, 'anna')
+    const update = updateFile({ db })
+    const rename = async (label: string) => {
+      const opened = await own.open(actor('anna'), fileId, { action: 'file.update' })
+      return await withOpened(opened, () => update(actor('anna'), opened, { label }))
+    }
+    await rename('before')
+    const { hold_id } = await holds.place({ ...hold, personId: 'anna' })
+    t.equal(await code(rename('meanwhile')), 'legal_hold')
+    t.equal(await count(`audit_events where action = 'file.update' and outcome = 'denied'`), 1)
+    await holds.release(hold_id, 'legal')
+    t.match(await rename('after'), { metadata: { label: 'after' } })
   },
 
   'a file deleted again is not purged before its new time': async (t, database) => {

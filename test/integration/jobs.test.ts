@@ -107,6 +107,13 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
     const payload = { of: jobs.kind }
     t.same(done, [{ jobId, kind: jobs.kind, payload, attempts: 1, failures: 0, progress: null }])
   },
+  'what no time mends is not tried for ever': async (t, db) => {
+    const jobs = jobsOf(t, db)
+    await jobs.add()
+    const { problems } = jobs.run(() => Promise.reject(new StrongroomError('not_found')))
+    await jobs.none()
+    t.match(problems, [{ error: { code: 'not_found' } }], 'said once')
+  },
   'waking it up spares the wait': async (t, db) => {
     const jobs = jobsOf(t, db)
     const { wake } = jobs.run(() => Promise.resolve(), { lookEveryMs: 3_600_000 })
