@@ -3,7 +3,7 @@ import type { KeyProvider } from '../keys/key-provider.js'
 import type { KeptRow } from './ports.js'
 
 /** Rows whose wrapping names its use and nothing else. Others are kept, but not tried. */
-const openable = ['check', 'index-key'] as const
+const openable = ['check', 'index-key', 'signing-key'] as const
 
 /** Those of the rows that the provider's master keys do not open. */
 export async function rowsThatStayShut(

@@ -14,13 +14,13 @@ export interface DrillReport {
   readonly bytes: number
   readonly damaged_files: number
   readonly damaged: readonly DamagedPlace[]
-  /** Check values and index key that the keys of the backup do not open. */
+  /** Check values and keys of the deployment that the keys of the backup do not open. */
   readonly keys_that_do_not_fit: readonly Pick<KeptRow, 'use' | 'master_key_id'>[]
 }
 
 interface Dependencies {
-  /** Of the restored keys, and no others. */
-  readonly provider: KeyProvider
+  /** Of the restored keys, and no others but those that are held elsewhere. */
+  readonly provider: Pick<KeyProvider, 'unwrap'>
   readonly blobs: Pick<BlobStore, 'open'>
 }
 

@@ -10,9 +10,20 @@ export interface KeptRow {
   readonly wrapped: string
 }
 
+/** What may be known of the key that signs, and the wrapping it is in. */
+export interface PublicHalf {
+  readonly key_id: string
+  /** PEM. */
+  readonly public_key: string
+  readonly wrapped: string
+}
+
 /** What backups and drills need of a database. */
 export interface BackupStores {
-  readonly keys: Pick<KeyStore, 'deploymentKeys' | 'userKey'> & {
+  readonly keys: Pick<
+    KeyStore,
+    'deploymentKeys' | 'userKey' | 'signingKey' | 'insertPublicHalf'
+  > & {
     /** False where there is one by now. */
     insertDeploymentKey(row: {
       readonly use: string

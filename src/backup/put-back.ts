@@ -1,7 +1,7 @@
 import { auditEvent } from '../audit/audit-log.js'
 import { systemActor } from '../files/purge-due.js'
 import type { Transactions } from '../ports/transactions.js'
-import type { BackupStores, KeptRow } from './ports.js'
+import type { BackupStores, KeptRow, PublicHalf } from './ports.js'
 
 type KeyStores = Pick<BackupStores, 'keys' | 'rotation' | 'audit'>
 
@@ -11,7 +11,8 @@ interface Dependencies {
 
 /**
  * Rows of a backup that the database lost and needs. The check value of a master key that wraps
- * nothing is not among them: that key was retired, and its check value would ask for it again.
+ * nothing is not among them: that key was retired, and its check value would ask for it again. The key
+ * that signs counts as lost as well where only its public half is: the service wants both or none.
  */
 export async function lostRows(
   { keys, rotation }: Pick<KeyStores, 'keys' | 'rotation'>,
@@ -32,24 +33,69 @@ export async function lostRows(
     ({ use, master_key_id: id }) =>
       use === 'check' && !checked.has(id) && (isUnknown || needed.has(id)),
   )
-  return [...checks, ...others]
+  return [...checks, ...others, ...(await withoutPublicHalf(keys))]
 }
 
-/** Inserts what the database lost, and nothing in the place of what is there. Which they were. */
+async function withoutPublicHalf(
+  keys: Pick<BackupStores['keys'], 'deploymentKeys' | 'signingKey'>,
+): Promise<KeptRow[]> {
+  if ((await keys.signingKey()) !== undefined) return []
+  const rows = (await keys.deploymentKeys()).filter(({ use }) => use === 'signing-key')
+  return rows.map(({ use, masterKeyId, wrapped }) => ({ use, master_key_id: masterKeyId, wrapped }))
+}
+
+/**
+ * Inserts what the database lost, and nothing in the place of what is there. Which they were.
+ * @param half of the key that signs, where it could be opened: only with it is a key put back of
+ *   which the database does not know the public half
+ */
 export function putBack({ db }: Dependencies) {
-  return async (backupId: string, kept: readonly KeptRow[]): Promise<KeptRow[]> =>
+  return async (
+    backupId: string,
+    kept: readonly KeptRow[],
+    half?: PublicHalf,
+  ): Promise<KeptRow[]> =>
     await db.transaction(async (stores) => {
       await stores.rotation.lockMasterKeys()
-      const lost = await lostRows(stores, kept)
-      for (const { use, master_key_id: masterKeyId, wrapped } of lost) {
-        await stores.keys.insertDeploymentKey({ use, masterKeyId, wrapped })
+      const done: KeptRow[] = []
+      for (const row of await lostRows(stores, kept)) {
+        const isDone =
+          row.use === 'signing-key'
+            ? await putBackSigningKey(stores, row, half)
+            : await putBackRow(stores, row)
+        if (isDone) done.push(row)
       }
       await stores.audit.append(
         auditEvent(systemActor('backup'), {
           ...{ action: 'keys.put_back', outcome: 'success' },
-          ...{ subjectId: backupId, bytes: lost.length },
+          ...{ subjectId: backupId, bytes: done.length },
         }),
       )
-      return lost
+      return done
     })
+}
+
+function putBackRow(
+  { keys }: Pick<KeyStores, 'keys'>,
+  { use, master_key_id: masterKeyId, wrapped }: KeptRow,
+): Promise<boolean> {
+  return keys.insertDeploymentKey({ use, masterKeyId, wrapped })
+}
+
+/** Another key than the database knows, or one without a public half, would keep the service from starting. */
+async function putBackSigningKey(
+  stores: Pick<KeyStores, 'keys'>,
+  row: KeptRow,
+  half: PublicHalf | undefined,
+): Promise<boolean> {
+  const known = await stores.keys.signingKey()
+  const own = half?.wrapped === row.wrapped ? half : undefined
+  if (known !== undefined) {
+    if (own !== undefined && own.key_id !== known.keyId) return false
+    return await putBackRow(stores, row)
+  }
+  if (own === undefined) return false
+  await putBackRow(stores, row)
+  const publicHalf = { keyId: own.key_id, publicKey: own.public_key }
+  return await stores.keys.insertPublicHalf(publicHalf, row.wrapped)
 }

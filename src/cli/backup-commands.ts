@@ -33,8 +33,9 @@ function addBackup(keys: Command, does: Does): void {
     .option('--json', 'print what was written as JSON')
     .addHelpText(
       'after',
-      '\nTo be run with the settings of the service. Before anything is written, every check value and the' +
-        '\nindex key are opened with the keys; after it, the backup is read back and opened.' +
+      '\nTo be run with the settings of the service. Before anything is written, every check value and all' +
+        '\nkeys of the deployment are opened; after it, the backup is read back and opened. A master key that AWS' +
+        '\nKMS or Vault holds cannot be in it: such keys are named, and what they wrapped is kept as it is.' +
         '\nA passphrase has at least 16 characters, and is never given on the command line.',
     )
     .action(does<KeysBackupOptions>(keysBackupCommand))
@@ -49,12 +50,13 @@ function addRestore(keys: Command, does: Does): void {
     .option('--out <file>', 'where the keys go, for MASTER_KEYS_FILE (0600); must not exist')
     .option(...passphraseFile)
     .option(...share)
-    .option('--check-values', 'put back check values and index key that the database lost')
+    .option('--check-values', 'put back check values and wrapped keys that the database lost')
     .option('--json', 'print what was done as JSON')
     .addHelpText(
       'after',
       '\nThe keys are compared with the database that the settings name, where it can be reached; nothing in' +
-        '\nit is ever replaced. Exit code 1: they are not the keys of that database.',
+        '\nit is ever replaced. Exit code 1: they are not the keys of that database. What AWS KMS or Vault holds' +
+        '\nis not compared.',
     )
     .action((file: string, options: Omit<KeysRestoreOptions, 'file'>) =>
       restore({ ...options, file }),
@@ -78,6 +80,7 @@ function addDrill(program: Command, does: Does): void {
       'after',
       '\nWithout a copy: against the deployment itself, beside the running service. Each file is opened from' +
         '\nend to end and compared with its SHA-256; nothing is kept, and the keys are written nowhere.' +
+        '\nOf the settings only KMS and Vault are used for keys that they hold, never MASTER_KEYS.' +
         '\nExit code 0: everything opened; 1: something did not.',
     )
     .action(does<DrillCommandOptions>(drillCommand))

@@ -2,18 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { type OpenedBackup, renderKeys } from '../backup/open-backup.js'
+import { keysElsewhere } from '../backup/held-elsewhere.js'
 import { type DrillReport, openSample } from '../backup/open-sample.js'
 import type { Sample } from '../backup/sample-files.js'
 import { localDiskReader } from '../blobs/local-disk-blob-store.js'
-import { masterKeys } from '../config/secrets.js'
 import { inspectConfig } from '../config.js'
 import { copyEmbeddedDatabase } from '../db/copy-embedded-database.js'
-import { localKeyProvider } from '../keys/local-key-provider.js'
 import { untilBrokenOff } from './broken-off.js'
 import { CommandFailure, type ExitCode, type Terminal, UsageError } from './context.js'
 import { type OpenerOptions, openBackupFile, unusable } from './opener.js'
 import { asCommand, onDatabase, operateKeyless } from './operate-keyless.js'
+import { openRestoredKeys } from './restored-keys.js'
 
 export interface DrillCommandOptions extends OpenerOptions {
   readonly backup: string
@@ -36,6 +35,8 @@ interface Drill extends DrillReport {
   readonly backup_id: string
   readonly created_at: string
   readonly master_key_ids: readonly string[]
+  /** Those that were used where they are held: no backup has them. */
+  readonly held_elsewhere: readonly string[]
   readonly from: string
   readonly seed: string
   readonly seconds: number
@@ -45,7 +46,8 @@ interface Drill extends DrillReport {
 
 /**
  * `strongroom drill`: proves that a backup of the keys opens files, with the keys of the backup and no
- * others. They are never written anywhere. 1 where a file or a key does not open.
+ * others, but those it names as held by KMS or Vault, which are asked. They are never written anywhere.
+ * 1 where a file or a key does not open.
  */
 export async function drillCommand(
   terminal: Terminal,
@@ -57,8 +59,9 @@ export async function drillCommand(
   return await untilBrokenOff(async (signal) => {
     const started = performance.now()
     const opened = await openBackupFile(terminal, options.backup, options)
-    const provider = restoredKeys(opened)
-    const drill = await asCommand(async () => {
+    const { config } = inspectConfig(terminal.loadEnvironment(), terminal.cwd)
+    const provider = await openRestoredKeys(opened, config.keys)
+    const work = async () => {
       const { sample, filesDir, from } = await sourceOf(terminal, options, { files, seed }, signal)
       if (sample.files.length > 0) await mustBeFolder(filesDir)
       const blobs = localDiskReader({ folder: filesDir })
@@ -68,10 +71,12 @@ export async function drillCommand(
       const report = await openSample({ provider, blobs }, sample, { signal, progress })
       terminal.status?.('')
       return { report, from }
-    })
+    }
+    const drill = await asCommand(work).finally(() => provider.close())
     const seconds = Math.round((performance.now() - started) / 100) / 10
     const { backup_id, created_at, master_key_ids } = opened.header
-    const facts = { backup_id, created_at, master_key_ids, from: drill.from, seed, seconds }
+    const about = { backup_id, created_at, master_key_ids, held_elsewhere: keysElsewhere(opened) }
+    const facts = { ...about, from: drill.from, seed, seconds }
     const on_record = await record(terminal, { backup_id, ...drill.report }, signal)
     const result: Drill = { ...facts, ...drill.report, on_record }
     if (options.json === true) terminal.out(JSON.stringify(result))
@@ -110,16 +115,6 @@ function checkPlaces({ dataDir, databaseUrlFile, filesDir }: DrillCommandOptions
   if (filesDir !== undefined && databaseUrlFile === undefined && dataDir === undefined) {
     throw new UsageError('--files-dir goes with --data-dir or --database-url-file')
   }
-}
-
-/** By the way they would take into the service: the text of the file that `keys restore` writes. */
-function restoredKeys({ content, header }: OpenedBackup) {
-  if (content.master_keys.length === 0) {
-    throw new CommandFailure(
-      `There is no key in this backup: ${header.master_key_ids.join(', ')} never leave their provider`,
-    )
-  }
-  return localKeyProvider(masterKeys(renderKeys(content)))
 }
 
 type Sampling = { readonly files: number; readonly seed: string }
@@ -217,9 +212,14 @@ async function record(
 function describe(drill: Drill): string[] {
   const { files, bytes, damaged, damaged_files, keys_that_do_not_fit: shut } = drill
   const sound = files - damaged_files
+  const elsewhere = drill.held_elsewhere
+  const keys =
+    elsewhere.length === 0
+      ? 'the keys of the backup alone'
+      : `the keys of the backup, and with what is held elsewhere (${elsewhere.join(', ')})`
   return [
     `Backup ${drill.backup_id} of ${drill.created_at}, against ${drill.from}:`,
-    `${sound} of ${files} file versions opened from end to end with the keys of the backup alone, ${bytes} bytes, in ${drill.seconds} s (seed ${drill.seed})`,
+    `${sound} of ${files} file versions opened from end to end with ${keys}, ${bytes} bytes, in ${drill.seconds} s (seed ${drill.seed})`,
     ...shut.map(
       ({ use, master_key_id }) =>
         `  ${use}: it takes master key ${master_key_id}, which the backup lacks: make a new one`,

@@ -18,13 +18,14 @@ export function addKeyCommands(keys: Command, does: Does): void {
     .option('--json', 'print it as JSON')
     .addHelpText(
       'after',
-      '\nA rotation: put the new key last in MASTER_KEYS of every node and restart them; move it to the' +
-        '\nfront everywhere; rotate-master; retire the old one; take it out of MASTER_KEYS.',
+      '\nA rotation: put the new key last in MASTER_KEYS (KMS_KEY_IDS, VAULT_TRANSIT_KEYS) of every node and' +
+        '\nrestart them; move it to the front everywhere, or let KEY_PROVIDER name who holds it; rotate-master;' +
+        '\nretire the old one; take it out of the settings.',
     )
     .action(does<KeysCommandOptions>(keysStatusCommand))
   keys
     .command('rotate-master')
-    .description('wrap all user keys and the index key with the first master key')
+    .description('wrap all user keys and those of the deployment with the first master key')
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',

@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { keysElsewhere } from '../backup/held-elsewhere.js'
 import { type MadeBackup, makeBackup, type Protection } from '../backup/make-backup.js'
-import { type Opener, openBackup } from '../backup/open-backup.js'
+import { type OpenedBackup, type Opener, openBackup } from '../backup/open-backup.js'
 import { assertStrong } from '../backup/passphrase.js'
 import { shareLimits } from '../backup/shares.js'
+import { openKeyProvider } from '../compose-keys.js'
 import { readDevelopmentMasterKey } from '../config/development-secrets.js'
 import { writePrivateFile } from '../config/write-private-file.js'
 import { type Config, readConfig } from '../config.js'
-import { localKeyProvider } from '../keys/local-key-provider.js'
 import { untilBrokenOff } from './broken-off.js'
 import { CommandFailure, type ExitCode, type Terminal, UsageError } from './context.js'
 import { isThere, passphraseOf, unusable } from './opener.js'
 import { asCommand, operateKeyless } from './operate-keyless.js'
+import { quiet } from './restored-keys.js'
 
 export interface KeysBackupOptions {
   readonly out: string
@@ -40,9 +42,11 @@ export async function keysBackupCommand(
   return await untilBrokenOff<ExitCode>(async (signal) => {
     const made = await asCommand(() => make(config, masterKeys, protection, signal))
     const opener = 'passphrase' in protection ? protection : sharesOpener(made.shares)
-    await asCommand(() => openBackup(made.text, opener))
-    const files = await writeAll(terminal, made, { ...options, path }, protection)
-    say(terminal, made, path, files, options)
+    const opened = await asCommand(() => openBackup(made.text, opener))
+    const shares = await writeAll(terminal, made, { ...options, path }, protection)
+    const result = { ...resultOf(opened), file: path, shares }
+    if (options.json === true) terminal.out(JSON.stringify(result))
+    else for (const line of describe(opened, result, config.keys)) terminal.out(line)
     return 0
   })
 }
@@ -64,13 +68,16 @@ function sharesOf({ shares, sharesDir, passphraseFile }: KeysBackupOptions) {
   return { threshold, shares: count }
 }
 
-/** The keys this process would run the service with; none is made. */
+/**
+ * The keys that are here as texts of those this process would run the service with; none is made. There
+ * may be none where somebody else holds the master key that wraps.
+ */
 async function configuredKeys(config: Config): Promise<readonly string[]> {
+  if (config.keys.masterKeys !== undefined) return config.keys.masterKeys
+  if (config.keys.provider !== 'local') return []
   const development = config.production ? undefined : await readDevelopmentMasterKey(config)
-  const keys = config.keys.masterKeys ?? (development === undefined ? [] : [development])
-  if (keys.length === 0)
-    throw new CommandFailure('There is no master key here: MASTER_KEYS is absent')
-  return keys
+  if (development !== undefined) return [development]
+  throw new CommandFailure('There is no master key here: MASTER_KEYS is absent')
 }
 
 async function make(
@@ -85,8 +92,12 @@ async function make(
   if (!rows.some(({ use }) => use === 'check')) {
     throw new CommandFailure('The database has no check values yet: start the service once')
   }
-  const provider = localKeyProvider(masterKeys)
-  return await makeBackup({ provider, masterKeys }, rows, protection, backupId)
+  const provider = await openKeyProvider(config.keys, { masterKeys }, quiet)
+  try {
+    return await makeBackup({ provider, masterKeys }, rows, protection, backupId)
+  } finally {
+    await provider.close()
+  }
 }
 
 /** Shares first: a backup without them all is of no use to anybody. */
@@ -149,26 +160,44 @@ function alreadyThere(path: string): CommandFailure {
   return new CommandFailure(`${path} is there already: nothing was written`)
 }
 
-function say(
-  { out }: Terminal,
-  { header }: MadeBackup,
-  path: string,
-  shares: readonly string[],
-  { json }: KeysBackupOptions,
-): void {
-  const { backup_id, created_at, master_key_ids, protection } = header
-  if (json === true) {
-    out(JSON.stringify({ backup_id, created_at, master_key_ids, file: path, shares }))
-    return
-  }
-  out(
-    `Wrote ${path}: backup ${backup_id} of ${master_key_ids.length} master keys. It was opened again.`,
-  )
-  for (const share of shares) out(`Wrote ${share}`)
-  out(
+/** Names what is not in the backup as well: nobody may find that out on the day it is needed. */
+function resultOf(opened: OpenedBackup) {
+  const { backup_id, created_at, master_key_ids } = opened.header
+  const held_elsewhere = keysElsewhere(opened)
+  return { backup_id, created_at, master_key_ids, held_elsewhere }
+}
+
+type Result = ReturnType<typeof resultOf> & {
+  readonly file: string
+  readonly shares: readonly string[]
+}
+
+function describe(
+  { header: { protection }, content }: OpenedBackup,
+  { backup_id, file, shares, held_elsewhere }: Result,
+  keys: Config['keys'],
+): string[] {
+  return [
+    `Wrote ${file}: backup ${backup_id} of ${content.master_keys.length} master keys. It was opened again.`,
+    ...shares.map((share) => `Wrote ${share}`),
+    ...(held_elsewhere.length === 0 ? [] : elsewhereLines(held_elsewhere, keys)),
     protection.kind === 'shares'
       ? `Any ${protection.threshold} of the ${protection.shares} shares open it: give each to somebody else, and none stays with the backup.`
       : 'Keep the passphrase elsewhere: without it the backup is of no use, and nobody can recover it.',
-  )
-  out('Keep it apart from the copies of the database, and try it with `strongroom drill`.')
+    'Keep it apart from the copies of the database, and try it with `strongroom drill`.',
+  ]
+}
+
+function elsewhereLines(ids: readonly string[], { kms, vault }: Config['keys']): string[] {
+  return [
+    `NOT in it, as they never leave who holds them: master keys ${ids.join(', ')}. What only they open is lost with them.`,
+    ...(kms.keyIds.length === 0
+      ? []
+      : [
+          'AWS KMS: keep KMS_KEY_IDS and a way to be allowed these keys; never schedule one for deletion.',
+        ]),
+    ...(vault.keys.length === 0
+      ? []
+      : ['Vault: keep VAULT_TRANSIT_KEYS, and a snapshot of Vault itself with what unseals it.']),
+  ]
 }

@@ -102,7 +102,7 @@ export async function retireMasterCommand(
   terminal.out(`Master key ${id} is retired: nothing needs it.`)
   terminal.out(
     retired.nodes > 0
-      ? 'Take it out of MASTER_KEYS of every node now, before the next restart of any.'
+      ? 'Take it out of MASTER_KEYS (KMS_KEY_IDS, VAULT_TRANSIT_KEYS) of every node now, before the next restart of any.'
       : 'No node runs with it.',
   )
   terminal.out('Keep it for as long as a backup is kept that was made while it was in use.')
@@ -119,7 +119,7 @@ function describe({ master_keys, nodes, unknown }: KeyStatus): string[] {
 }
 
 const steps = {
-  move_first: 'may be moved to the front of MASTER_KEYS, on every node',
+  move_first: 'may be put first on every node (front of its list; KEY_PROVIDER where it changes)',
   rotate: 'rotate-master moves everything under it',
   retire: 'may be retired',
 } as const

@@ -23,6 +23,13 @@ const insertSigning: Query = {
     )
     insert into signing_keys (key_id, public_key) select $3, $4 from made returning key_id`,
 }
+const insertPublicHalf: Query = {
+  name: 'signing-keys-insert',
+  text: `insert into signing_keys (key_id, public_key) select $1, $2
+    where not exists (select from signing_keys) and exists (
+      select from deployment_keys where key_use = 'signing-key' and wrapped = $3)
+    returning key_id`,
+}
 const signing: Query = {
   name: 'signing-keys-find',
   text: 'select key_id as "keyId", public_key as "publicKey" from signing_keys',
@@ -30,13 +37,18 @@ const signing: Query = {
 
 export function deploymentKeysTable(
   sql: Sql,
-): Pick<KeyStore, 'deploymentKeys' | 'insertDeploymentKey' | 'insertSigningKey' | 'signingKey'> {
+): Pick<
+  KeyStore,
+  'deploymentKeys' | 'insertDeploymentKey' | 'insertSigningKey' | 'insertPublicHalf' | 'signingKey'
+> {
   return {
     deploymentKeys: () => sql.rows<DeploymentKeyRow>(all),
     insertDeploymentKey: async ({ use, masterKeyId, wrapped }) =>
       (await sql.rows(insert, [use, masterKeyId, wrapped])).length > 0,
     insertSigningKey: async ({ masterKeyId, wrapped }, { keyId, publicKey }) =>
       (await sql.rows(insertSigning, [masterKeyId, wrapped, keyId, publicKey])).length > 0,
+    insertPublicHalf: async ({ keyId, publicKey }, wrapped) =>
+      (await sql.rows(insertPublicHalf, [keyId, publicKey, wrapped])).length > 0,
     signingKey: async () => (await sql.rows<SigningKeyRow>(signing))[0],
   }
 }

@@ -13,7 +13,8 @@ interface Dependencies {
   readonly store: KeyStore
 }
 
-const GIVE_KEY =
+/** What to do about a key that no master key given opens. */
+export const GIVE_KEY =
   'Give that key in MASTER_KEYS, KMS_KEY_IDS or VAULT_TRANSIT_KEYS (comma-separated lists; all of them open).'
 
 /**
@@ -79,7 +80,8 @@ async function refuseRetired({ provider, store }: Dependencies): Promise<void> {
   const rows = await store.deploymentKeys()
   if (rows.some(({ use, masterKeyId }) => use === 'check' && masterKeyId === first)) return
   throw new WrongKeysError(
-    `Master key ${first}, the first given, was retired: take it out of MASTER_KEYS.`,
+    `Master key ${first}, the first given, was retired: take it out of MASTER_KEYS, KMS_KEY_IDS ` +
+      'or VAULT_TRANSIT_KEYS, wherever it is, so that another comes first.',
   )
 }
 

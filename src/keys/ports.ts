@@ -34,6 +34,8 @@ export interface KeyStore {
   insertDeploymentKey(row: DeploymentKeyRow): Promise<boolean>
   /** Stores the key that signs, and for good that there is one; false where there is one by now. */
   insertSigningKey(row: DeploymentKeyRow, publicKey: SigningKeyRow): Promise<boolean>
+  /** Stores the public half of the key that is there so wrapped; false where one is known by now. */
+  insertPublicHalf(publicKey: SigningKeyRow, wrapped: string): Promise<boolean>
   /** The public half of the key that signs, also where the key itself was lost. */
   signingKey(): Promise<SigningKeyRow | undefined>
   /** Whether anything is sealed: a user key is the first thing that is. */

@@ -89,6 +89,11 @@ export function remoteKeyId(holder: string, ...name: (string | number)[]): strin
     .slice(0, 16)
 }
 
+/** The master key that a wrapping names which was made elsewhere; none where a local key wrapped. */
+export function remoteKeyNamed(text: string): string | undefined {
+  return /^[a-z]+:([0-9a-f]{16}):/.exec(text)?.[1]
+}
+
 function partsOf(text: string, prefix: string): { masterKeyId: string; ciphertext: string } {
   const id = text.slice(prefix.length + 1, prefix.length + 17)
   const head = `${prefix}:${id}:`

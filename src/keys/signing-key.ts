@@ -1,7 +1,7 @@
 import { FernetKey } from '../crypto/fernet-key.js'
 import { type SigningKey, signingKey } from '../crypto/signing-key.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
-import { WrongKeysError } from './deployment-keys.js'
+import { GIVE_KEY, WrongKeysError } from './deployment-keys.js'
 import type { KeyProvider } from './key-provider.js'
 import type { DeploymentKeyRow, KeyStore } from './ports.js'
 
@@ -23,7 +23,10 @@ export async function openSigningKey({ provider, store }: Dependencies): Promise
   if (known === undefined) return await makeSigningKey({ provider, store })
   const row = (await store.deploymentKeys()).find(({ use }) => use === 'signing-key')
   if (row === undefined) {
-    throw new WrongKeysError('The key that signs for this deployment is missing from the database.')
+    throw new WrongKeysError(
+      'The key that signs for this deployment is missing from the database. ' +
+        '`strongroom keys restore` puts it back from a backup (--check-values).',
+    )
   }
   const key = await unwrapped(provider, row)
   if (key.keyId !== known.keyId) {
@@ -54,7 +57,7 @@ async function unwrapped(provider: KeyProvider, row: DeploymentKeyRow): Promise<
     if (!isStrongroomError(cause, 'damaged')) throw cause
     throw new WrongKeysError(
       `No master key given opens the key that signs, which master key ${row.masterKeyId} wraps. ` +
-        'Give that key in MASTER_KEYS (a comma-separated list; all of them open).',
+        GIVE_KEY,
       { cause },
     )
   }

@@ -16,6 +16,16 @@ const rows = Type.Array(Type.Object({ use: text, master_key_id: text, wrapped: t
 
 const backedUp = Type.Object({ backup_id: backupId }, strict)
 const restored = Type.Object({ backup_id: backupId, rows }, strict)
+const puttingBack = Type.Object(
+  {
+    backup_id: backupId,
+    rows,
+    signing_key: Type.Optional(
+      Type.Object({ key_id: text, public_key: text, wrapped: text }, strict),
+    ),
+  },
+  strict,
+)
 const sampling = Type.Object(
   {
     files: Type.Integer({ minimum: 1, maximum: 10_000 }),
@@ -37,6 +47,8 @@ export interface ComparedKeys {
   readonly rows: readonly KeptRow[]
   /** Rows of the backup that the database lost and needs. */
   readonly lost: readonly KeptRow[]
+  /** Of the key that signs, by its public half. */
+  readonly signing_key_id: string | null
   /** A few people's keys, wrapped: whether a backup belongs to this database. */
   readonly user_keys: readonly {
     readonly user: string
@@ -80,6 +92,7 @@ export function backupOperations({ db }: BackupDependencies) {
           return {
             rows: await keptRows(stores),
             lost: await lostRows(stores, input.rows),
+            signing_key_id: (await stores.keys.signingKey())?.keyId ?? null,
             user_keys: few.map(({ userId, version, wrapped }) => ({
               ...{ user: userId, version, wrapped },
             })),
@@ -87,9 +100,9 @@ export function backupOperations({ db }: BackupDependencies) {
         }),
     },
     'keys-put-back': {
-      input: restored,
-      run: (input: Static<typeof restored>): Promise<KeptRow[]> =>
-        putBack({ db })(input.backup_id, input.rows),
+      input: puttingBack,
+      run: (input: Static<typeof puttingBack>): Promise<KeptRow[]> =>
+        putBack({ db })(input.backup_id, input.rows, input.signing_key),
     },
     'keys-drill-sample': {
       input: sampling,

@@ -17,7 +17,7 @@ export interface MasterKeyStatus {
   readonly safe: readonly KeyStep[]
 }
 
-/** `move_first`: in MASTER_KEYS of every node. `retire`: nothing needs it. */
+/** `move_first`: in the settings of every node. `retire`: nothing needs it. */
 export type KeyStep = 'move_first' | 'rotate' | 'retire'
 
 export interface KeyStatus {

@@ -11,7 +11,7 @@ import {
 
 export interface Retirement {
   readonly master_key: string
-  /** Nodes that still run with it: it can be taken out of their MASTER_KEYS now. */
+  /** Nodes that still run with it: it can be taken out of their settings now. */
   readonly nodes: number
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { makeBackup } from '../../src/backup/make-backup.js'
 import { openSample } from '../../src/backup/open-sample.js'
+import { publicHalfOf } from '../../src/backup/public-half.js'
 import { lostRows } from '../../src/backup/put-back.js'
 import { keptRows, sampleFiles } from '../../src/backup/sample-files.js'
 import { localDiskReader } from '../../src/blobs/local-disk-blob-store.js'
@@ -15,6 +16,7 @@ import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
 import { openDeploymentKeys } from '../../src/keys/deployment-keys.js'
 import { localKeyProvider } from '../../src/keys/local-key-provider.js'
+import { openSigningKey } from '../../src/keys/signing-key.js'
 import { backupOperations } from '../../src/operations/backup-operations.js'
 import { createTestDatabase, engines, type TestDatabase } from '../helpers/databases.js'
 import { type Held, holds, makeService, textOf } from '../helpers/service.js'
@@ -32,7 +34,7 @@ async function scratch(t: Test): Promise<string> {
 async function house(t: Test, database: Database, files: number) {
   const folder = await scratch(t)
   await database.script(
-    'truncate principals, files, file_versions, grants, wrapped_file_keys, user_keys, deployment_keys, audit_events cascade',
+    'truncate principals, files, file_versions, grants, wrapped_file_keys, user_keys, deployment_keys, signing_keys, audit_events cascade',
   )
   const masterKeys = [newKey(), newKey()]
   const service = await makeService(database, folder, masterKeys)
@@ -87,6 +89,43 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     const input = { backup_id: randomUUID(), rows: [...rows, index] }
     t.same(await operations['keys-put-back'].run(input), [])
     t.same(await keptRows(db.stores), there)
+  },
+  'the key that signs is put back with its public half': async (t, database) => {
+    const { db, provider, operations } = await house(t, database, 1)
+    const { keys } = db.stores
+    const open = () => openSigningKey({ provider, store: keys })
+    const { keyId } = await open()
+    const rows = await keptRows(db.stores)
+    const signing = rows.filter(({ use }) => use === 'signing-key')
+    const half = signing[0] === undefined ? undefined : await publicHalfOf(provider, signing[0])
+    if (half === undefined) throw new Error('no key that signs')
+    t.equal(half.key_id, keyId)
+    const backup_id = randomUUID()
+    const back = (signing_key?: typeof half) =>
+      operations['keys-put-back'].run({ backup_id, rows, ...(signing_key ? { signing_key } : {}) })
+    const lose = {
+      'the key': "delete from deployment_keys where key_use = 'signing-key'",
+      'its public half': 'delete from signing_keys',
+      both: "delete from signing_keys; delete from deployment_keys where key_use = 'signing-key'",
+    }
+    for (const [name, statement] of Object.entries(lose)) {
+      await database.script(statement)
+      if (name !== 'both') await t.rejects(open(), { name: 'WrongKeysError' }, name)
+      const compared = await operations['keys-restore-rows'].run({ backup_id, rows })
+      t.same(compared.lost, signing, name)
+      t.equal(compared.signing_key_id, name === 'the key' ? keyId : null)
+      t.same(await back(half), signing)
+      t.equal((await open()).keyId, keyId)
+      t.same(await back(half), [], 'and again: nothing')
+    }
+    await database.script(lose.both)
+    t.same(await back(), [], 'not without its public half: the service would not start')
+    t.same(await back({ ...half, wrapped: 'another' }), [], 'nor with that of another')
+    const another = await open()
+    t.not(another.keyId, keyId)
+    await database.script(lose['the key'])
+    t.same(await back(half), [], 'nor where the database knows another')
+    await t.rejects(open(), { name: 'WrongKeysError', message: /keys restore/ })
   },
   'a check value is wanted where it is not known who wraps what': async (t, database) => {
     const { db } = await house(t, database, 1)
