@@ -47,7 +47,8 @@ export async function aimAtStart(
       () => false,
       () => true,
     )
-    await wait(20 + random() * durations.usual('start'))
+    const moment = wait(20 + random() * durations.usual('start'), 'a moment')
+    if ((await Promise.race([isCutOff, moment])) === true) throw new Error('It ended by itself')
     await server.kill()
     if (await isCutOff) return true
   }
