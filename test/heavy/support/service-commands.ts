@@ -13,8 +13,8 @@ export interface World {
   readonly server: Server
   readonly masterKeys: MasterKeys
   readonly durations: Durations
-  /** Those of earlier rounds come first: nobody but the last ones is at work. */
-  readonly clients: readonly Client[]
+  /** One of an earlier round, with files, whom nobody works for any more; there is one once keys have `moved`. */
+  readonly idle: () => Client
   /** Times a kill left something half done, by what. */
   readonly halfDone: Map<string, number>
   /** Runs a command to its end, which has to be 0; its report. */
@@ -41,6 +41,10 @@ export interface Command {
 
 const userKeys = /from user_keys where \(user_id|update user_keys|pg_advisory|keys\.r/
 
+/**
+ * All of them. Another one is an entry here and a name in `CommandName`. Where it changes what there
+ * is, `after` runs it again to its end and puts on the items what must hold then.
+ */
 export const commands: readonly Command[] = [
   {
     name: 'rotation',
