@@ -3,6 +3,12 @@
 
     MASTER_KEYS=<key>[,<key>...] python3 recover.py SEALED ROWS OUTPUT
 
+Where AWS KMS or Vault holds the master key ("wrapped" of the user key begins with kms: or vault:) it
+has to open the user key, and what it prints is given in place of MASTER_KEYS (the two commands are
+in docs/FORMAT.md, "Recovery without the service"):
+
+    USER_KEY=<base64> python3 recover.py SEALED ROWS OUTPUT
+
 SEALED  the sealed file, as it lies in the store
 ROWS    JSON: {"user_key": {"user", "version", "wrapped"},
                "wrapped_file_key": {"sealed_id", "user", "user_key_version", "basis",
@@ -61,10 +67,19 @@ def open_token(file_key, token, label, what):
     return unlabel(decrypt(file_key, base64.urlsafe_b64encode(token), what), label, what)
 
 
-def open_file_key(master_keys, rows):
-    user, grant = rows["user_key"], rows["wrapped_file_key"]
+def open_user_key(keys, user):
+    """Unwrapped with a master key, or by whoever holds it, who has compared the claims already."""
+    if ":" in user["wrapped"]:
+        check(keys["user"], "KMS or Vault must open the user key: give what it prints in USER_KEY")
+        return Fernet(base64.urlsafe_b64encode(base64.b64decode(keys["user"], validate=True)))
     claims = {"use": "user-key", "user": user["user"], "version": user["version"]}
-    user_key = unwrap(master_keys, user["wrapped"], claims)
+    check(keys["master"], "a master key is needed: give it in MASTER_KEYS")
+    return unwrap(MultiFernet(keys["master"]), user["wrapped"], claims)
+
+
+def open_file_key(keys, rows):
+    user, grant = rows["user_key"], rows["wrapped_file_key"]
+    user_key = open_user_key(keys, user)
     claims = {
         "use": "file-key",
         "sealed_id": grant["sealed_id"],
@@ -101,10 +116,10 @@ def segments(sealed, file_key, sealed_id, log2, size):
     check(sealed.read(1) == b"", "bytes are left over at the end")
 
 
-def recover(sealed, rows, output, master_keys):
+def recover(sealed, rows, output, keys):
     """Writes the plaintext to `output`; returns the metadata."""
     sealed_id = uuid.UUID(rows["wrapped_file_key"]["sealed_id"]).bytes
-    file_key = open_file_key(master_keys, rows)
+    file_key = open_file_key(keys, rows)
     log2 = read_header(sealed, sealed_id)
     token = base64.b64decode(rows["metadata"], validate=True)
     label = LABEL.pack(sealed_id, METADATA_INDEX, METADATA_FLAG, log2, bytes(6))
@@ -120,7 +135,9 @@ def recover(sealed, rows, output, master_keys):
 
 
 def main(sealed_path, rows_path, output_path):
-    keys = [Fernet(key.strip()) for key in os.environ["MASTER_KEYS"].split(",") if key.strip()]
+    given = os.environ.get("MASTER_KEYS", "").split(",")
+    master_keys = [Fernet(key.strip()) for key in given if key.strip()]
+    keys = {"master": master_keys, "user": os.environ.get("USER_KEY", "").strip()}
     with open(rows_path, encoding="utf-8") as file:
         rows = json.load(file)
     check(not os.path.lexists(output_path), f"{output_path} exists already")
@@ -128,7 +145,7 @@ def main(sealed_path, rows_path, output_path):
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(sealed_path, "rb") as sealed, os.fdopen(descriptor, "wb") as output:
-            metadata = recover(sealed, rows, output, MultiFernet(keys))
+            metadata = recover(sealed, rows, output, keys)
             output.flush()
             os.fsync(output.fileno())
         os.rename(partial, output_path)
@@ -139,7 +156,9 @@ def main(sealed_path, rows_path, output_path):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or not os.environ.get("MASTER_KEYS"):
+    if len(sys.argv) != 4 or not (
+        os.environ.get("MASTER_KEYS") or os.environ.get("USER_KEY")
+    ):
         sys.exit(__doc__)
     try:
         main(*sys.argv[1:])

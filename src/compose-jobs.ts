@@ -1,11 +1,13 @@
 import type { BlobStore } from './blobs/blob-store.js'
 import type { Config } from './config.js'
 import type { AllStores } from './db/stores.js'
-import type { purgeFile } from './files/delete-file.js'
+import { StrongroomError } from './errors/strongroom-error.js'
+import type { PurgeFile } from './files/delete-file.js'
 import type { OpenEntry } from './files/open-entry.js'
 import { purgeDue } from './files/purge-due.js'
 import { scrub } from './files/scrub.js'
 import { sweep } from './files/sweep.js'
+import { byHand } from './jobs/by-hand.js'
 import { type JobHandler, jobRunner } from './jobs/job-runner.js'
 import type { IndexHash } from './keys/index-hash.js'
 import type { Transactions } from './ports/transactions.js'
@@ -21,7 +23,7 @@ interface Parts {
   readonly db: Transactions<AllStores>
   readonly blobs: BlobStore
   readonly openEntry: OpenEntry
-  readonly purge: ReturnType<typeof purgeFile>
+  readonly purge: PurgeFile
   readonly hash: Pick<IndexHash, 'uuid'>
   readonly log: WorkLog
   readonly onProblem: (error: unknown) => void
@@ -44,34 +46,35 @@ export function wireJobs(parts: Parts) {
     db: parts.db,
     handlers: {
       ...handlers,
-      purge: async (_job, signal) => {
-        await purge(new Date(), signal)
-      },
-      sweep: async (_job, signal) => {
-        await sweeping({ dryRun: false, ...config.sweep }, { signal })
-      },
-      scrub: async ({ progress }, signal, saveProgress) => {
+      purge: (_job, { signal, tell }) => purge(new Date(), { signal, progress: tell }),
+      sweep: (_job, { signal, tell }) =>
+        sweeping({ dryRun: false, ...config.sweep }, { signal, progress: tell }),
+      scrub: async ({ progress }, { signal, saveProgress, tell }) => {
         const { after } = progress ?? {}
         let savedAt = performance.now()
-        await scrubbing(
+        const { refused } = await scrubbing(
           { ...config.scrub, after: typeof after === 'string' ? after : undefined },
           {
             signal,
-            progress: async (_done, last) => {
+            progress: async (done, last) => {
+              tell(done)
               if (performance.now() - savedAt < SAVE_EVERY_MS) return
               savedAt = performance.now()
               await saveProgress({ after: last })
             },
           },
         )
+        // Tried again as a job that failed, until its storage is there.
+        if (refused) throw new StrongroomError('storage_unavailable', { cause: 'all is missing' })
       },
     },
     recurring: [
       every('purge', HOUR_MS),
       every('sweep', config.sweep.everyHours * HOUR_MS),
       every('scrub', config.scrub.everyDays * DAY_MS),
+      every('retire-user-keys', HOUR_MS),
     ],
     onProblem,
   })
-  return { runner, sweep: sweeping, scrub: scrubbing }
+  return { runner, byHand: byHand(parts), sweep: sweeping, scrub: scrubbing, purge }
 }

@@ -3,7 +3,9 @@ import type { Logger } from 'pino'
 import { auditLog } from './audit/audit-log.js'
 import { localDiskBlobStore } from './blobs/local-disk-blob-store.js'
 import { loggedBlobStore } from './blobs/logged-blob-store.js'
+import { wireErasure } from './compose-erasure.js'
 import { wireJobs } from './compose-jobs.js'
+import { openKeyProvider } from './compose-keys.js'
 import { wireRecords } from './compose-records.js'
 import type { Config } from './config.js'
 import type { Database } from './db/database.js'
@@ -11,6 +13,7 @@ import { openEmbeddedDatabase } from './db/embedded-database.js'
 import { assertMigrated, migrate } from './db/migrate.js'
 import { openPostgresDatabase } from './db/postgres-database.js'
 import { transactions } from './db/stores.js'
+import { watchedWrites } from './db/watched-writes.js'
 import { accessHistory } from './files/access-history.js'
 import { addVersion } from './files/add-version.js'
 import { checkFile } from './files/check-file.js'
@@ -20,6 +23,8 @@ import { listVersions } from './files/list-versions.js'
 import { openEntry } from './files/open-entry.js'
 import { ownFiles } from './files/own-files.js'
 import { startReading } from './files/read-file.js'
+import { DESTROY_BYTES, destroyBytes, reseal } from './files/reseal.js'
+import { resealJob } from './files/reseal-job.js'
 import { runningReads } from './files/running-reads.js'
 import { sealIncoming } from './files/seal-incoming.js'
 import { updateFile } from './files/update-file.js'
@@ -30,12 +35,14 @@ import { idempotency } from './idempotency/idempotency.js'
 import { openDeploymentKeys } from './keys/deployment-keys.js'
 import { indexHash } from './keys/index-hash.js'
 import { keyRing } from './keys/key-ring.js'
-import { localKeyProvider } from './keys/local-key-provider.js'
+import type { RunningKeyProvider } from './keys/several-key-providers.js'
+import { openSigningKey } from './keys/signing-key.js'
 import { userKeys } from './keys/user-keys.js'
 import { inContext } from './log-context.js'
 import { operations } from './operations/operations.js'
 import type { WorkLog } from './ports/work-log.js'
 import { announceKeys } from './rotation/key-nodes.js'
+import { rotationJobs } from './rotation/rotation-jobs.js'
 
 export interface ComposeOptions {
   /** False: for a command, which does one thing and leaves the jobs to the service. */
@@ -60,20 +67,28 @@ export async function compose(
     log.error({ err }, 'failed')
   }
   // A connection outlives the request that opened it: what becomes of it is not that request's doing.
-  const database = await openDatabase(config, (err) => {
-    logger.error({ err }, 'failed')
-  })
+  const database = watchedWrites(
+    await openDatabase(config, (err) => {
+      logger.error({ err }, 'failed')
+    }),
+  )
+  let provider: RunningKeyProvider | undefined
   try {
     await (background ? migrate(database) : assertMigrated(database))
-    return await wire({ config, secrets, database, log, onProblem, background })
+    provider = await openKeyProvider(config.keys, secrets, log)
+    return await wire({ config, provider, database, log, onProblem, background })
   } catch (error) {
+    await provider?.close()
     await database.close()
     throw error
   }
 }
 
-async function openDatabase(
-  config: Config,
+/** Where the database is. */
+export type DatabasePlace = Pick<Config, 'databaseUrl' | 'databasePoolSize' | 'dataDir'>
+
+export async function openDatabase(
+  config: DatabasePlace,
   onProblem: (error: unknown) => void,
 ): Promise<Database> {
   const { databaseUrl, databasePoolSize, dataDir } = config
@@ -91,23 +106,25 @@ async function openDatabase(
 
 interface Parts {
   readonly config: Config
-  readonly secrets: { readonly masterKeys: readonly string[] }
+  readonly provider: RunningKeyProvider
   readonly database: Database
   readonly log: WorkLog
   readonly onProblem: (error: unknown) => void
   readonly background: boolean
 }
 
-async function wire({ config, secrets, database, log, onProblem, background }: Parts) {
+async function wire({ config, provider, database, log, onProblem, background }: Parts) {
   const db = transactions(database)
   const blobs = loggedBlobStore(await localDiskBlobStore({ folder: config.filesDir }), log)
-  const provider = localKeyProvider(secrets.masterKeys)
   const indexKey = await openDeploymentKeys({
     ...{ provider, store: db.stores.keys },
     addsChecks: background,
   })
+  const signingKey = await openSigningKey({ provider, store: db.stores.keys })
   const hash = indexHash(indexKey)
-  const ring = keyRing(userKeys({ provider, store: db.stores.keys }))
+  const { cacheMs, outageMs } = config.keys
+  const users = userKeys({ provider, store: db.stores.keys, cacheMs, outageMs })
+  const ring = keyRing(users)
   const audit = auditLog(db)
   const running = runningReads({ db, onProblem })
   const { uploads } = config
@@ -166,22 +183,34 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
       },
     },
   })
+  const erasure = wireErasure({ config, database, db, blobs, provider, signingKey })
+  const turning = rotationJobs({ db, provider, users })
+  const resealing = resealJob(reseal({ db, blobs, keyRing: ring, openEntry: open, log }))
   const jobs = wireJobs({
     ...{ config, db, blobs, hash, log, onProblem, openEntry: open, purge: files.purge },
-    handlers: records.jobHandlers,
+    handlers: {
+      ...{ ...records.jobHandlers, ...erasure.jobHandlers, ...turning, reseal: resealing },
+      [DESTROY_BYTES]: destroyBytes({ db, blobs }),
+    },
   })
   const announced = background ? await announceKeys({ db, provider, onProblem }) : undefined
+  // The embedded database has one owner: whoever held a lease is gone.
+  if (database.engine === 'embedded') await db.stores.jobs.releaseAll()
   if (background) jobs.runner.start()
   return {
     config,
     audit,
     files,
     records: records.services,
-    operations: operations({ db, provider, ...jobs, ...config.sweep, ...config.scrub }),
+    operations: operations({
+      ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },
+      ...erasure.services,
+      ...{ ...jobs, ...config.sweep, ...config.scrub },
+    }),
     ready: async () => ({
       database: await succeeds(database.ping()),
       storage: await succeeds(blobs.check()),
-      keys: true,
+      keys: await provider.isAnswering(),
     }),
     /** Ends the readings under way, and puts that on record. */
     breakOff: () => running.endAll(),
@@ -190,6 +219,7 @@ async function wire({ config, secrets, database, log, onProblem, background }: P
       await jobs.runner.stop()
       await records.close()
       await announced?.close()
+      await provider.close()
       await database.close()
       indexKey.destroy()
     },

@@ -30,7 +30,10 @@ export function readConfig(env: Environment, cwd: string = process.cwd()): Confi
 /** As readConfig, but never throws: settings as far as they go, and all there is to say about them. */
 export function inspectConfig(env: Environment, cwd: string = process.cwd()) {
   const reading = readVariables(env)
-  const settings = arrange(reading.values, cwd)
+  const settings = arrange(reading.values, {
+    cwd,
+    vaultTokenFile: reading.files.get('VAULT_TOKEN'),
+  })
   const { problems, notices } = findProblems(reading, settings)
   return {
     config: unprintable({

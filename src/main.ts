@@ -7,6 +7,7 @@ import { type Config, ConfigError, loadEnvironment, readConfig } from './config.
 import { isStrongroomError } from './errors/strongroom-error.js'
 import type { App } from './http/app-type.js'
 import { WrongKeysError } from './keys/deployment-keys.js'
+import { KeysUnavailableError } from './keys/keys-unavailable.js'
 import { makeLogger, serializeError } from './log.js'
 import { type ControlServer, serveControl } from './operations/control-server.js'
 import { controlSocketIn } from './operations/control-socket.js'
@@ -130,6 +131,9 @@ const advice = new Map<unknown, string>([
 function reasons(error: unknown): readonly string[] {
   if (error instanceof ConfigError) return error.problems
   if (error instanceof WrongKeysError) return [error.message]
+  if (error instanceof KeysUnavailableError) {
+    return [`The master keys cannot be used. KEY_PROVIDER says who holds them. ${error.message}`]
+  }
   if (isStrongroomError(error) && error.detail !== undefined) return [error.detail]
   const known = advice.get(codeOf(error))
   if (known === undefined) {

@@ -16,6 +16,7 @@ import { interruptible } from './interruptible.js'
 import { writeBehind } from './write-behind.js'
 
 const fileMode = 0o600
+const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW
 const readSize = 256 * 1024
 const shard = /^[0-9a-f]{2}$/
 
@@ -50,7 +51,7 @@ export async function localDiskBlobStore(options: { folder: string }): Promise<B
   for (const each of [incoming, aside]) await onDisk(disk.folders.make(each))
   const store: BlobStore = {
     put: (id, bytes, { signal } = {}) => put(disk, id, bytes, signal),
-    open: (id) => openBlob(disk, id),
+    open: (id) => openBlob(() => openToRead(disk, id), id),
     remove: (id) => remove(disk, id),
     list: () => list(disk),
     setAside: (id) => onDisk(setAside(disk, id)),
@@ -64,8 +65,27 @@ export async function localDiskBlobStore(options: { folder: string }): Promise<B
   return store
 }
 
+/**
+ * Opens the sealed bytes below `folder`, and changes nothing there: for a copy that is to stay as it is.
+ * Those set aside are opened where they lie.
+ */
+export function localDiskReader({ folder }: { folder: string }): Pick<BlobStore, 'open'> {
+  const root = resolve(folder)
+  return { open: (id) => openBlob(() => openWhereItLies(root, id), id) }
+}
+
+async function openWhereItLies(root: string, id: string): Promise<FileHandle> {
+  const { path } = placeOf({ root }, id)
+  try {
+    const atItsPlace = await unlessErrno('ENOENT', open(path, readFlags))
+    return atItsPlace ?? (await open(join(root, 'aside', id), readFlags))
+  } catch (error) {
+    throw openError(id, error)
+  }
+}
+
 /** The only maker of paths from ids. */
-function placeOf(disk: Disk, id: string): Place {
+function placeOf(disk: Pick<Disk, 'root'>, id: string): Place {
   assertSealedId(id)
   const folder = join(disk.root, id.slice(0, 2), id.slice(2, 4))
   return { folder, path: join(folder, id) }
@@ -168,8 +188,8 @@ async function bringBack(disk: Disk, id: string): Promise<void> {
   await unlinkIn(disk, disk.aside, id)
 }
 
-async function openBlob(disk: Disk, id: string): Promise<SealedBlob> {
-  const handle = await openToRead(disk, id)
+async function openBlob(openFile: () => Promise<FileHandle>, id: string): Promise<SealedBlob> {
+  const handle = await openFile()
   let closing: Promise<void> | undefined
   const close = () => (closing ??= onDisk(handle.close()))
   try {
@@ -188,16 +208,19 @@ async function openBlob(disk: Disk, id: string): Promise<SealedBlob> {
 
 async function openToRead(disk: Disk, id: string, wasAside = false): Promise<FileHandle> {
   try {
-    return await open(placeOf(disk, id).path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    return await open(placeOf(disk, id).path, readFlags)
   } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === 'ENOENT' && !wasAside) {
+    if (errnoOf(error) === 'ENOENT' && !wasAside) {
       await onDisk(bringBack(disk, id))
       return await openToRead(disk, id, true)
     }
-    if (errno === 'ENOENT' || errno === 'ELOOP') throw damaged(id, error)
-    throw storageError(error)
+    throw openError(id, error)
   }
+}
+
+function openError(id: string, error: unknown): StrongroomError {
+  const errno = errnoOf(error)
+  return errno === 'ENOENT' || errno === 'ELOOP' ? damaged(id, error) : storageError(error)
 }
 
 function damaged(id: string, cause: unknown): StrongroomError {

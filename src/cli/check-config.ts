@@ -52,7 +52,7 @@ function describeEffect({ config, reading }: Inspection): string[] {
     `  data            ${config.dataDir}`,
     `  sealed files    ${config.filesDir}`,
     `  database        ${reading.given.has('DATABASE_URL') ? 'PostgreSQL' : 'embedded'}`,
-    `  master keys     ${development('MASTER_KEYS')}`,
+    `  master keys     ${config.keys.provider === 'local' ? development('MASTER_KEYS') : config.keys.provider}`,
     `  JWT secret      ${development(reading.given.has('JWT_SECRET_KEYS') ? 'JWT_SECRET_KEYS' : 'JWT_SECRET_KEY')}`,
     `  assignments     ${config.assignments.url ?? 'own table'}`,
   ]

@@ -12,6 +12,8 @@ export interface Terminal {
   err: (line: string) => void
   /** Shows how far something long is, in the place of what was shown before; absent: nobody watches. */
   status?: ((text: string) => void) | undefined
+  /** Asks for a secret without showing it; absent: there is no terminal to ask on. */
+  askSecret?: ((question: string) => Promise<string>) | undefined
 }
 
 /** A command's answer: 0 done, 1 it cannot be done, 2 it was not called rightly. */

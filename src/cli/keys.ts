@@ -27,11 +27,63 @@ export async function rotateMasterCommand(
     terminal.out(JSON.stringify(report))
     return 0
   }
-  const { master_key, rewrapped, already, index_key, verified } = report
+  const { master_key, rewrapped, already, deployment_keys, verified } = report
   terminal.out(`${rewrapped} user keys re-wrapped, ${already} were under ${master_key} before`)
-  terminal.out(`index key: ${index_key ? 're-wrapped' : 'nothing to do'}`)
+  terminal.out(`${deployment_keys} keys of the deployment re-wrapped`)
   terminal.out(`${verified} user keys opened again under ${master_key}`)
   return 0
+}
+
+/** `strongroom keys rotate-user <user>` */
+export async function rotateUserCommand(
+  terminal: Terminal,
+  { json, user }: KeysCommandOptions & { readonly user: string },
+): Promise<ExitCode> {
+  const report = await operate(terminal, 'keys-rotate-user', { user_id: personOf(user) })
+  if (json === true) {
+    terminal.out(JSON.stringify(report))
+    return 0
+  }
+  const { version, rewrapped, purposes, verified } = report
+  terminal.out(`${rewrapped} file keys and ${purposes} purposes put under version ${version}`)
+  terminal.out(`${verified} file keys opened again under it`)
+  terminal.out('Versions before it are removed once nothing under way needs them.')
+  return 0
+}
+
+export interface ResealCommandOptions extends KeysCommandOptions {
+  readonly user?: string
+  readonly file?: string
+}
+
+/** `strongroom keys reseal --user <id> | --file <id>` */
+export async function resealCommand(
+  terminal: Terminal,
+  { json, user, file }: ResealCommandOptions,
+): Promise<ExitCode> {
+  if ((user === undefined) === (file === undefined)) {
+    throw new UsageError('expected either --user or --file')
+  }
+  const input = user === undefined ? { file_id: fileIdOf(file) } : { user_id: personOf(user) }
+  const report = await operate(terminal, 'keys-reseal', input)
+  if (json === true) terminal.out(JSON.stringify(report))
+  else {
+    terminal.out(`${report.versions} versions sealed anew, ${report.bytes} bytes of content`)
+    terminal.out('The sealed bytes before are destroyed in a quarter of an hour.')
+  }
+  return 0
+}
+
+function personOf(user: string): string {
+  if (user !== '' && user.length <= 128) return user
+  throw new UsageError('expected the id of a person: 1 to 128 characters')
+}
+
+function fileIdOf(text = ''): string {
+  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text.toLowerCase())) {
+    return text.toLowerCase()
+  }
+  throw new UsageError('--file: expected the id of a file')
 }
 
 /** `strongroom keys retire <id>` */
@@ -81,7 +133,7 @@ function lineOf(key: MasterKeyStatus): string {
         : 'not here',
     `on ${key.nodes} nodes, first on ${key.nodes_first}`,
     `${key.user_keys} user keys`,
-    ...(key.index_key ? ['the index key'] : []),
+    ...(key.deployment_keys > 0 ? [`${key.deployment_keys} keys of the deployment`] : []),
     ...(key.check_value ? [] : ['retired']),
     ...key.safe.map((step) => `safe now: ${steps[step]}`),
   ]

@@ -11,6 +11,7 @@ import { controlSocketIn } from '../operations/control-socket.js'
 import type { Operation, OperationContext, Progress } from '../operations/operation.js'
 import type { InputOf, OperationName, ResultOf } from '../operations/operations.js'
 import { CommandFailure, type Terminal } from './context.js'
+import { progressLine } from './progress-line.js'
 
 /**
  * Carries out an operation: through the service that runs on the embedded database, or else by
@@ -28,10 +29,11 @@ export async function operate<Name extends OperationName>(
     interrupted.abort(new CommandFailure('broken off'))
   }
   process.once('SIGINT', onSignal)
+  const begun = performance.now()
   const context = {
     signal: interrupted.signal,
     progress: (progress: Progress) => {
-      terminal.status?.(sentenceOf(name, progress))
+      terminal.status?.(progressLine(name, progress, performance.now() - begun))
     },
   }
   try {
@@ -85,9 +87,4 @@ async function refuseEmpty({ databaseUrl, dataDir }: Config): Promise<void> {
     () => false,
   )
   if (!isThere) throw new CommandFailure(`There is no database in ${folder}: DATA_DIR says where`)
-}
-
-function sentenceOf(name: string, { done, total }: Progress): string {
-  if (total === undefined || total === 0) return `${name}: ${done}`
-  return `${name}: ${done} of ${total} (${Math.floor((100 * done) / total)} %)`
 }

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { addBackupCommands } from './backup-commands.js'
 import { checkConfig } from './check-config.js'
 import { type ExitCode, explain, type Terminal } from './context.js'
 import type { Action, Does } from './does.js'
+import { addErasureCommands } from './erasure-commands.js'
 import { init } from './init.js'
 import { addKeyCommands } from './key-commands.js'
 import { printExample } from './print-example.js'
@@ -34,6 +36,7 @@ function makeProgram({ out, err }: Terminal, does: Does): Command {
     .description('Encrypted file storage for healthcare portals: commands for its operators.')
     .version(packageVersion())
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => {
         out(text.trimEnd())
@@ -47,7 +50,10 @@ function makeProgram({ out, err }: Terminal, does: Does): Command {
   addConfigCommands(config, does)
   addSetUpCommands(program, does)
   addStorageCommands(program, does)
-  addKeyCommands(program.command('keys').description('look after the master keys'), does)
+  const keys = program.command('keys').description('look after the master keys')
+  addKeyCommands(keys, does)
+  addBackupCommands(program, keys, does)
+  addErasureCommands(program, does)
   return program
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Does } from './does.js'
+import { type JobsCommandOptions, jobsCommand } from './jobs.js'
 import { type ScrubCommandOptions, scrubCommand } from './scrub.js'
 import { type SweepCommandOptions, sweepCommand } from './sweep.js'
 
@@ -24,10 +25,17 @@ export function addStorageCommands(program: Command, does: Does): void {
     .command('scrub')
     .description('open every sealed file from end to end, and say what has decayed')
     .option('--rate <n>', 'MiB of content a second, at most (default: SCRUB_MB_PER_SECOND)')
+    .option('--force', 'go on where file after file is missing, and name them all')
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',
-      '\nNothing is changed and nothing leaves the service. Exit code 0: all is well; 1: damage.',
+      '\nNothing is changed and nothing leaves the service. Exit code 0: all is well; 1: damage, or refused.',
     )
     .action(does<ScrubCommandOptions>(scrubCommand))
+  program
+    .command('jobs')
+    .description('what the service does by itself: what is under way, due, or failed')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', '\nExit code 0: none has failed; 1: some have, and are tried again.')
+    .action(does<JobsCommandOptions>(jobsCommand))
 }

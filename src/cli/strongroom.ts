@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { loadEnvironment } from '../config.js'
+import { askSecret } from './ask-secret.js'
 import { run } from './program.js'
 
 const line = (stream: NodeJS.WriteStream) => (text: string) => {
@@ -20,4 +21,9 @@ process.exitCode = await run(process.argv.slice(2), {
   out: line(process.stdout),
   err: line(process.stderr),
   status: status(process.stderr),
+  askSecret: process.stdin.isTTY
+    ? askSecret(process.stdin, (text) => {
+        process.stderr.write(text)
+      })
+    : undefined,
 })

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { inspect } from 'node:util'
+import { transitKeyOf } from './key-places.js'
 import type { JwtSecret } from './secrets.js'
 import type { Values } from './variables.js'
 
@@ -16,8 +17,15 @@ export function unprintable<T extends object>(settings: T): Readonly<T> {
   )
 }
 
-/** The settings by subject, from the variables' values. Relative paths start from `cwd`. */
-export function arrange(values: Values, cwd: string) {
+interface Place {
+  /** Relative paths start from it. */
+  readonly cwd: string
+  /** The file VAULT_TOKEN came from. */
+  readonly vaultTokenFile: string | undefined
+}
+
+/** The settings by subject, from the variables' values. */
+export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
   const dataDir = resolve(cwd, values.DATA_DIR)
   return {
     production: values.NODE_ENV === 'production',
@@ -44,6 +52,8 @@ export function arrange(values: Values, cwd: string) {
     deletion: Object.freeze({
       /** Days until a deleted file's bytes and keys are destroyed; 0: at once. */
       retentionDays: values.DELETE_RETENTION_DAYS,
+      /** Days after which no backup made today is left. */
+      backupRetentionDays: values.BACKUP_RETENTION_DAYS,
     }),
     scrub: Object.freeze({
       everyDays: values.SCRUB_EVERY_DAYS,
@@ -55,10 +65,7 @@ export function arrange(values: Values, cwd: string) {
       keepDays: values.SWEEP_KEEP_DAYS,
     }),
     http: arrangeHttp(values),
-    keys: unprintable({
-      /** Fernet keys in url-safe base64, the first of which wraps; absent: development. */
-      masterKeys: values.MASTER_KEYS,
-    }),
+    keys: arrangeKeys(values, vaultTokenFile),
     jwt: arrangeJwt(values),
     oidc: arrangeOidc(values),
     uploads: arrangeUploads(values),
@@ -67,6 +74,35 @@ export function arrange(values: Values, cwd: string) {
     s3: arrangeS3(values),
     outbound: arrangeOutbound(values),
   }
+}
+
+function arrangeKeys(values: Values, vaultTokenFile: string | undefined) {
+  return unprintable({
+    /** Who holds the master key that wraps. */
+    provider: values.KEY_PROVIDER,
+    /** Fernet keys in url-safe base64, the first of which wraps; absent and `local`: development. */
+    masterKeys: values.MASTER_KEYS,
+    timeoutMs: values.KEY_TIMEOUT_SECONDS * 1000,
+    cacheMs: values.KEY_CACHE_SECONDS * 1000,
+    outageMs: values.KEY_OUTAGE_SECONDS * 1000,
+    kms: unprintable({
+      keyIds: values.KMS_KEY_IDS ?? [],
+      endpoint: values.KMS_ENDPOINT,
+      region: values.AWS_REGION,
+      accessKeyId: values.AWS_ACCESS_KEY_ID,
+      secretAccessKey: values.AWS_SECRET_ACCESS_KEY,
+      sessionToken: values.AWS_SESSION_TOKEN,
+    }),
+    vault: unprintable({
+      address: values.VAULT_ADDR,
+      token: values.VAULT_TOKEN,
+      /** Absolute or from where the process runs. */
+      tokenFile: vaultTokenFile,
+      namespace: values.VAULT_NAMESPACE,
+      mount: values.VAULT_TRANSIT_MOUNT,
+      keys: (values.VAULT_TRANSIT_KEYS ?? []).map(transitKeyOf),
+    }),
+  })
 }
 
 function arrangeHttp(values: Values) {

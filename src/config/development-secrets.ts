@@ -8,7 +8,7 @@ import { hasCode, writePrivateFile } from './write-private-file.js'
 
 /** The secrets to run with, and what to say about them at start. */
 export interface Secrets {
-  /** Fernet keys in url-safe base64, the first of which wraps. */
+  /** Fernet keys in url-safe base64, the first of which wraps; none where others hold the master key. */
   readonly masterKeys: readonly string[]
   readonly jwtSecrets: readonly JwtSecret[]
   readonly notices: readonly string[]
@@ -59,7 +59,9 @@ export function keysDir({ dataDir }: Pick<Config, 'dataDir'>): string {
  */
 export async function provideSecrets(settings: Settings): Promise<Secrets> {
   const notices: string[] = []
-  const keys = settings.keys.masterKeys ?? [await developmentMasterKey(settings, notices)]
+  const keys =
+    settings.keys.masterKeys ??
+    (needsMasterKey(settings) ? [await developmentMasterKey(settings, notices)] : [])
   const jwtSecrets = settings.jwt.secrets ?? [
     { kid: undefined, secret: await provide(jwtSecretFile, settings, notices) },
   ]
@@ -84,7 +86,7 @@ export async function provideJwtSecrets(
  */
 export async function checkDevelopmentSecrets(settings: Settings): Promise<void> {
   if (settings.jwt.secrets === undefined) await readSecret(jwtSecretFile, keysDir(settings))
-  if (settings.keys.masterKeys !== undefined) return
+  if (settings.keys.masterKeys !== undefined || !needsMasterKey(settings)) return
   if ((await readDevelopmentMasterKey(settings)) !== undefined) return
   const path = join(keysDir(settings), masterKeyFile.name)
   for (const folder of [join(settings.dataDir, 'database'), settings.filesDir]) {
@@ -94,6 +96,11 @@ export async function checkDevelopmentSecrets(settings: Settings): Promise<void>
       ])
     }
   }
+}
+
+/** Where KMS or Vault holds the master key none is made here. */
+function needsMasterKey({ keys }: Settings): boolean {
+  return keys.provider === 'local'
 }
 
 /** The development master key, or undefined where there is none yet. */

@@ -19,6 +19,8 @@ export interface Reading {
   readonly given: ReadonlySet<VariableName>
   /** Variables whose text broke their rule: their value is the default. */
   readonly wrong: ReadonlySet<VariableName>
+  /** The files that secrets came from. */
+  readonly files: ReadonlyMap<VariableName, string>
   readonly problems: string[]
   readonly notices: string[]
 }
@@ -26,6 +28,7 @@ export interface Reading {
 interface Found {
   readonly name: string
   readonly text: string
+  readonly path: string | undefined
 }
 
 const isSet = (value: string | undefined): value is string =>
@@ -54,8 +57,10 @@ function findText(name: string, secret: boolean, env: Environment, problems: str
   if (isSet(straight) && isSet(path)) {
     problems.push(`${name} and ${name}_FILE are both set: expected one of them`)
   }
-  if (isSet(straight)) return secret ? straight : straight.trim()
-  return isSet(path) ? readSecretFile(`${name}_FILE`, path.trim(), problems) : undefined
+  if (isSet(straight)) return { text: secret ? straight : straight.trim(), path: undefined }
+  if (!isSet(path)) return undefined
+  const text = readSecretFile(`${name}_FILE`, path.trim(), problems)
+  return text === undefined ? undefined : { text, path: path.trim() }
 }
 
 /** The text of a variable by its own or an older name. */
@@ -67,9 +72,9 @@ function findVariable(
 ): Found | undefined {
   const found: Found[] = []
   for (const each of [name, ...older]) {
-    const text = findText(each, secret, env, problems)
-    if (text === undefined) continue
-    found.push({ name: each, text })
+    const place = findText(each, secret, env, problems)
+    if (place === undefined) continue
+    found.push({ name: each, ...place })
     if (each !== name) notices.push(`${each} is an older name: call it ${name}`)
   }
   const [first, ...others] = found
@@ -104,6 +109,7 @@ export function readVariables(env: Environment): Reading {
   const values: Partial<Record<VariableName, unknown>> = {}
   const given = new Set<VariableName>()
   const wrong = new Set<VariableName>()
+  const files = new Map<VariableName, string>()
   const problems: string[] = []
   const notices: string[] = []
   for (const [name, variable] of variables) {
@@ -116,6 +122,7 @@ export function readVariables(env: Environment): Reading {
       continue
     }
     given.add(name)
+    if (found.path !== undefined) files.set(name, found.path)
     const value = parse(found, variable)
     if (value instanceof WrongValue) {
       values[name] = variable.fallback
@@ -127,7 +134,7 @@ export function readVariables(env: Environment): Reading {
     }
   }
   notices.push(...ignoredNotices(env), ...typoNotices(env))
-  return { values: values as Values, given, wrong, problems, notices }
+  return { values: values as Values, given, wrong, files, problems, notices }
 }
 
 function sayUnavailable(

@@ -1,5 +1,6 @@
 import { join, relative, sep } from 'node:path'
 import type { arrange } from './arrange.js'
+import { regionOfKmsKey } from './key-places.js'
 import type { Reading } from './read-variables.js'
 import { weaknessOf } from './secrets.js'
 import type { VariableName } from './variables.js'
@@ -18,6 +19,7 @@ export function findProblems(reading: Reading, settings: Settings): Findings {
   checkProduction(reading, settings, findings)
   checkExposure(reading, settings, findings)
   checkFolders(settings, findings)
+  checkKeys(reading, settings, findings)
   checkAssignments(reading, settings, findings)
   checkTickets(reading, findings)
   if (settings.workers > 1 && !reading.given.has('DATABASE_URL')) {
@@ -43,10 +45,71 @@ function checkSecrets(reading: Reading, { production }: Settings, findings: Find
   }
 }
 
+/** Where others hold the master key, keys of our own open what they wrapped before, and may be absent. */
+function needsMasterKeys({ given }: Reading, { keys }: Settings): boolean {
+  return keys.provider === 'local' && !given.has('MASTER_KEYS')
+}
+
+function checkKeys(reading: Reading, settings: Settings, { problems, notices }: Findings): void {
+  const { given } = reading
+  const { keys, production } = settings
+  const expect = (isThere: boolean, rule: string) => {
+    if (!isThere) problems.push(rule)
+  }
+  const [usesKms, usesVault] = [given.has('KMS_KEY_IDS'), given.has('VAULT_TRANSIT_KEYS')]
+  if (keys.provider === 'aws-kms') {
+    expect(usesKms, 'KMS_KEY_IDS: expected the KMS keys (KEY_PROVIDER=aws-kms)')
+  }
+  if (keys.provider === 'vault') {
+    expect(usesVault, 'VAULT_TRANSIT_KEYS: expected the Transit keys (KEY_PROVIDER=vault)')
+  }
+  if (usesVault) {
+    expect(given.has('VAULT_ADDR'), 'VAULT_ADDR: expected where Vault is (VAULT_TRANSIT_KEYS)')
+    expect(given.has('VAULT_TOKEN'), 'VAULT_TOKEN: expected a token (VAULT_TRANSIT_KEYS)')
+  }
+  if (usesKms) checkAws(reading, settings, { problems, notices })
+  if (keys.outageMs > 0 && keys.outageMs < keys.cacheMs) {
+    notices.push('KEY_OUTAGE_SECONDS is shorter than KEY_CACHE_SECONDS: no outage is bridged')
+  }
+  if (!production) return
+  for (const [name, address] of [
+    ['VAULT_ADDR', keys.vault.address],
+    ['KMS_ENDPOINT', keys.kms.endpoint],
+  ] as const) {
+    const isSafe = address === undefined || isEncryptedOrLocal(address)
+    expect(isSafe, `${name}: expected https://…, or loopback (NODE_ENV=production)`)
+  }
+}
+
+function checkAws({ given }: Reading, { keys: { kms } }: Settings, findings: Findings): void {
+  if (given.has('AWS_ACCESS_KEY_ID') !== given.has('AWS_SECRET_ACCESS_KEY')) {
+    findings.problems.push(
+      'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: expected both, or neither for the machine’s own role',
+    )
+  }
+  if (given.has('AWS_ROLE_ARN')) {
+    findings.notices.push(
+      'AWS_ROLE_ARN is not assumed for KMS, unless the SDK does by AWS_WEB_IDENTITY_TOKEN_FILE of the environment',
+    )
+  }
+  const regions = kms.keyIds.map(regionOfKmsKey)
+  if (
+    kms.endpoint === undefined &&
+    regions.some((region) => region !== undefined && region !== kms.region)
+  ) {
+    findings.problems.push('KMS_KEY_IDS: expected keys of AWS_REGION, as they are asked there')
+  }
+}
+
+function isEncryptedOrLocal(address: string): boolean {
+  const { protocol, hostname } = new URL(address)
+  return protocol === 'https:' || isLoopback(hostname.replace(/^\[|\]$/g, ''))
+}
+
 function checkProduction(reading: Reading, settings: Settings, { problems }: Findings): void {
   if (!settings.production) return
   const refuse = (rule: string) => problems.push(`${rule} (NODE_ENV=production)`)
-  if (!reading.given.has('MASTER_KEYS')) {
+  if (needsMasterKeys(reading, settings)) {
     refuse('MASTER_KEYS: expected at least one Fernet key, as development keys are refused')
   }
   if (!hasJwtSecret(reading)) {
@@ -68,7 +131,7 @@ export function isLoopback(host: string): boolean {
 function checkExposure(reading: Reading, settings: Settings, { problems }: Findings): void {
   if (settings.production || isLoopback(settings.http.host)) return
   const rule = 'as development secrets serve on loopback only (HOST)'
-  if (!reading.given.has('MASTER_KEYS')) {
+  if (needsMasterKeys(reading, settings)) {
     problems.push(`MASTER_KEYS: expected at least one Fernet key, ${rule}`)
   }
   if (!hasJwtSecret(reading)) {

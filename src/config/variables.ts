@@ -1,4 +1,5 @@
 import { contentTypes, defaultContentTypes } from './content-types.js'
+import { kmsKeyIds, transitKeys } from './key-places.js'
 import {
   connection,
   corsOrigins,
@@ -142,6 +143,67 @@ export const sections = {
       'Fernet keys, separated by commas: the first wraps, all unwrap. Lost keys are lost files',
       masterKeys,
     ),
+    KEY_PROVIDER: plain(
+      'Who holds the master key that wraps: local (MASTER_KEYS), aws-kms or vault; others given open',
+      oneOf(['local', 'aws-kms', 'vault']),
+      'local',
+    ),
+    KEY_TIMEOUT_SECONDS: plain(
+      'Time limit of a question to KMS or Vault, all attempts together',
+      seconds(1, 60),
+      5,
+    ),
+    KEY_CACHE_SECONDS: plain(
+      'How long an unwrapped user key serves before it is unwrapped again',
+      seconds(0, 86_400),
+      300,
+    ),
+    KEY_OUTAGE_SECONDS: plain(
+      'How long after it was unwrapped it goes on serving while KMS or Vault is away; 0: not at all',
+      seconds(0, 604_800),
+      3600,
+    ),
+    KMS_KEY_IDS: optional<readonly string[]>(
+      'Symmetric KMS keys by id or ARN, separated by commas: the first wraps, all unwrap',
+      kmsKeyIds,
+      {
+        example: 'arn:aws:kms:ap-southeast-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+      },
+    ),
+    KMS_ENDPOINT: optional('KMS elsewhere than in AWS_REGION, as behind a VPC endpoint', url(), {
+      example: 'https://vpce-0123.kms.ap-southeast-2.vpce.amazonaws.com',
+    }),
+    VAULT_ADDR: optional('HashiCorp Vault, or its agent', url(), {
+      example: 'https://vault.portal.example:8200',
+    }),
+    VAULT_TOKEN: secret(
+      'Token for it; a file of it is read again when Vault refuses the token',
+      text({
+        maxLength: 4096,
+        pattern: /^[\x21-\x7e]+$/,
+        expected: 'visible ASCII characters without spaces',
+      }),
+      { example: 'hvs.token' },
+    ),
+    VAULT_NAMESPACE: optional(
+      'Its namespace',
+      text({ maxLength: 512, pattern: /^[\w./-]+$/, expected: 'a path such as team/files' }),
+      { example: 'team/files' },
+    ),
+    VAULT_TRANSIT_MOUNT: variable(
+      'Where its Transit engine is mounted',
+      text({
+        maxLength: 512,
+        pattern: /^[\w.-]+(?:\/[\w.-]+)*$/,
+        expected: 'a path such as transit',
+      }),
+      'transit',
+    ),
+    VAULT_TRANSIT_KEYS: optional<readonly string[]>(
+      'Its keys with their version, separated by commas: the first wraps, all unwrap',
+      transitKeys,
+      { example: 'strongroom:2,strongroom:1' },
+    ),
     JWT_SECRET_KEY: secret(
       'Secret the callers’ tokens are signed with (HS256), at least 32 bytes',
       text({ maxLength: 8192 }),
@@ -284,6 +346,11 @@ export const sections = {
       days(0, 36_500),
       30,
     ),
+    BACKUP_RETENTION_DAYS: plain(
+      'How long a backup, replica or archived log is kept at most: erasure certificates count it',
+      days(0, 36_500),
+      35,
+    ),
     SWEEP_EVERY_HOURS: plain(
       'How often stored bytes are compared with the database, and debris is set aside',
       integer(1, 8_760, 'hours'),
@@ -376,13 +443,14 @@ export const sections = {
   },
   S3: {
     AWS_REGION: plain(
-      'Region of the bucket',
+      'Region of the bucket and of KMS',
       text({ pattern: /^[a-z0-9-]+$/, expected: 'a region such as ap-southeast-2' }),
       'ap-southeast-2',
       { older: ['AWS_S3_REGION_NAME'] },
     ),
     AWS_ACCESS_KEY_ID: secret('Access key; absent: the machine’s own role', text()),
     AWS_SECRET_ACCESS_KEY: secret('Its secret', text()),
+    AWS_SESSION_TOKEN: secret('Session token of a temporary key', text({ maxLength: 8192 })),
     AWS_ROLE_ARN: optional(
       'Role to assume',
       text({ pattern: /^arn:[\w-]+:iam::\d*:role\/.+$/, expected: 'the ARN of a role' }),

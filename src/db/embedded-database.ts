@@ -15,12 +15,16 @@ export interface EmbeddedOptions extends DatabaseLimits {
   readonly onMaintenanceProblem?: (error: unknown) => void
 }
 
+/** A cluster that does not open costs half a second of work each time, and callers stand in line. */
+const REOPEN_AFTER_MS = 1_000
+
 /**
  * PostgreSQL in this process, for one machine: a worker thread and one connection, for which
  * statements and transactions wait in turn. Limits by default: 30 s to wait for it, 30 s a
  * statement, 60 s a transaction. The engine cannot break off a statement: one past its limit ends
  * the worker, whoever waits gets `database_unavailable`, and the next call starts another worker,
- * which recovers as after a crash. A commit is on disk before it is answered
+ * which recovers as after a crash; where it cannot (a full or read-only disk), callers are refused and
+ * once a second another one tries. A commit is on disk before it is answered
  * (docs/decisions/0002-embedded-database-durability.md).
  *
  * Throws `database_unavailable` when another process has the folder.
@@ -60,10 +64,22 @@ function serveCluster(
 ): Database {
   /** Resolves when the newest worker has ended: the next one waits for it. */
   let newest = Promise.resolve()
+  /** Why the newest worker could not open the cluster, and until when no other one tries. */
+  let refused: { readonly error: Error; readonly until: number } | undefined
 
   function nextStream() {
-    const turn = newest
-    const stream = createWorkerStream({ cluster, task: 'serve' }, turn)
+    if (refused !== undefined && performance.now() < refused.until) {
+      return createWorkerStream({ cluster, task: 'serve' }, Promise.reject(refused.error))
+    }
+    const stream = createWorkerStream({ cluster, task: 'serve' }, newest)
+    let opening = true
+    stream.once('connect', () => {
+      opening = false
+      refused = undefined
+    })
+    stream.once('error', (error) => {
+      if (opening) refused = { error, until: performance.now() + REOPEN_AFTER_MS }
+    })
     newest = new Promise((resolve) => stream.once('close', resolve))
     return stream
   }

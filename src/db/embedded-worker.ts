@@ -1,5 +1,5 @@
-import { fsyncSync } from 'node:fs'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { constants, fsyncSync } from 'node:fs'
+import { access, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
@@ -25,6 +25,7 @@ const EIO = 29
 /** Thrown by the module where PostgreSQL longjmps out of a failed statement: business as usual. */
 const STATEMENT_FAILED = 100
 const WAL_SEGMENT_MB = 4
+const MIB = 1_048_576
 /** A quarter of the default: 150 MB less of resident memory, and no slower here. */
 const SHARED_BUFFERS_MB = 32
 
@@ -110,8 +111,31 @@ async function syncPath(path: string): Promise<void> {
   }
 }
 
+/** Of its own failure to start the engine says nothing: what an operator can mend is looked for. */
+async function openOrSayWhy(cluster: string): Promise<PGlite> {
+  try {
+    return await openCluster(cluster)
+  } catch (cause) {
+    const reason = await diskTrouble(cluster)
+    if (reason === undefined) throw cause
+    throw new Error(`The embedded database does not start: ${reason}`, { cause })
+  }
+}
+
+async function diskTrouble(cluster: string): Promise<string | undefined> {
+  try {
+    await access(cluster, constants.W_OK)
+    const { bavail, bsize } = await statfs(cluster)
+    const free = Math.floor((bavail * bsize) / MIB)
+    // Recovery begins by making room for its log.
+    return free < WAL_SEGMENT_MB ? `its disk is full, with ${free} MiB left` : undefined
+  } catch (error) {
+    return `its folder cannot be written: ${error instanceof Error ? error.message : 'unknown'}`
+  }
+}
+
 async function serve(cluster: string, port: NonNullable<typeof parentPort>): Promise<void> {
-  const pg = await openCluster(cluster)
+  const pg = await openOrSayWhy(cluster)
 
   async function answer(bytes: Uint8Array): Promise<void> {
     const chunks: Uint8Array[] = []

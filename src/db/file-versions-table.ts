@@ -18,7 +18,7 @@ const ofFile: Query = {
 }
 const setMetadata: Query = {
   name: 'file-versions-set-metadata',
-  text: 'update file_versions set metadata = $2 where sealed_id = $1',
+  text: 'update file_versions set metadata = $2 where sealed_id = $1 returning sealed_id',
 }
 
 export function fileVersionsTable(
@@ -31,6 +31,7 @@ export function fileVersionsTable(
         ...[row.contentType, row.size, row.metadata, row.createdBy, row.createdAt],
       ]),
     versions: (fileId) => sql.rows<VersionRow>(ofFile, [fileId]),
-    setMetadata: (sealedId, metadata) => run(sql, setMetadata, [sealedId, metadata]),
+    setMetadata: async (sealedId, metadata) =>
+      (await sql.rows(setMetadata, [sealedId, metadata])).length > 0,
   }
 }

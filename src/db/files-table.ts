@@ -18,6 +18,10 @@ const isFree = (value: string): string => `(f.kind = 'record' or not exists (
     where o.owner_id = f.owner_id and o.fingerprint = ${value} and o.file_id <> f.file_id
       and o.kind = 'general' and o.deleted_at is null))`
 
+/** A hold stands on the row of `files`, or on its owner. */
+export const isHeld = `exists (select from legal_holds h where h.released_at is null
+      and (h.file_id = files.file_id or h.person_id = files.owner_id))`
+
 /** In order, so that two that name the same people never wait for each other. */
 const ensurePeople: Query = {
   name: 'principals-ensure',
@@ -86,8 +90,22 @@ const purge: Query = {
 const purgeable: Query = {
   name: 'files-purgeable',
   text: `select file_id as "fileId" from files
-    where purge_after <= $1 and deleted_at is not null and purged_at is null
+    where purge_after <= $1 and deleted_at is not null and purged_at is null and not ${isHeld}
     order by purge_after, file_id limit $2`,
+}
+const heldBack: Query = {
+  name: 'files-held-back',
+  text: `select count(*)::int as count from files
+    where purge_after <= $1 and deleted_at is not null and purged_at is null and ${isHeld}`,
+}
+const held: Query = {
+  name: 'files-held',
+  text: `select file_id from files where file_id = $1 and ${isHeld}`,
+}
+const ownerErased: Query = {
+  name: 'files-owner-erased',
+  text: `select f.file_id from files f join principals p on p.principal_id = f.owner_id
+    where f.file_id = $1 and p.shredded_at is not null`,
 }
 const usage: Query = {
   name: 'files-usage',
@@ -160,7 +178,10 @@ async function withKnownType<T>(insertion: () => Promise<T>): Promise<T> {
 
 function lifeCycle(
   sql: Sql,
-): Pick<FileStore, 'markDeleted' | 'markRestored' | 'purge' | 'purgeable'> {
+): Pick<
+  FileStore,
+  'markDeleted' | 'markRestored' | 'purge' | 'purgeable' | 'heldBack' | 'isHeld' | 'isOwnerErased'
+> {
   return {
     markDeleted: (fileId, by, at, purgeAfter) =>
       run(sql, markDeleted, [fileId, by, at, purgeAfter]),
@@ -173,5 +194,8 @@ function lifeCycle(
       const due = await sql.rows<{ fileId: string }>(purgeable, [now, limit])
       return due.map(({ fileId }) => fileId)
     },
+    heldBack: async (now) => (await sql.rows<{ count: number }>(heldBack, [now]))[0]?.count ?? 0,
+    isHeld: async (fileId) => (await sql.rows(held, [fileId])).length > 0,
+    isOwnerErased: async (fileId) => (await sql.rows(ownerErased, [fileId])).length > 0,
   }
 }

@@ -23,6 +23,31 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   return () => handle.close()
 }
 
+/**
+ * Keeps others from taking the folder while it is read, without changing anything in it. A folder
+ * without a lock file was never in use. Throws as `lockFolder`.
+ */
+export async function lockFolderToRead(folder: string): Promise<() => Promise<void>> {
+  const handle = await openLock(folder)
+  if (handle === undefined) return () => Promise.resolve()
+  try {
+    if (!tryLock(handle.fd, { shared: true })) throw await inUse(handle, folder)
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+  return () => handle.close()
+}
+
+async function openLock(folder: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(join(folder, 'lock'), 'r')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 async function inUse(handle: FileHandle, folder: string): Promise<StrongroomError> {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(20), 0, 20, 0)
   const owner = buffer.toString('latin1', 0, bytesRead).trim()

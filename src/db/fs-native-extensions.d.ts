@@ -1,4 +1,4 @@
 declare module 'fs-native-extensions' {
-  /** Takes an exclusive lock on an open file; false where another open file holds one. */
-  export function tryLock(fd: number): boolean
+  /** Takes a lock on an open file, an exclusive one unless `shared`; false where another excludes it. */
+  export function tryLock(fd: number, options?: { shared?: boolean }): boolean
 }

@@ -1,13 +1,27 @@
 import type { SealedNoteRow } from '../audit/ports.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
 import type { FileStore, GrantRow } from '../files/ports.js'
 import type { Query, Sql } from './database.js'
-import { run } from './run.js'
 
+/**
+ * The locks wait for whoever is erasing one of the two, and see what became of it. A purpose is sealed
+ * for the owner; without one nothing of theirs is needed.
+ */
 const insert: Query = {
   name: 'grants-insert',
-  text: `insert into grants (grant_id, file_id, user_id, basis, can_download, can_share, expires_at,
+  text: `with holder as (
+      select principal_id from principals where principal_id = $3 and shredded_at is null
+      for key share
+    ), owner as (
+      select p.principal_id from principals p join files f on f.owner_id = p.principal_id
+      where f.file_id = $2 and (p.shredded_at is null or $8::text is null)
+      for key share of p
+    )
+    insert into grants (grant_id, file_id, user_id, basis, can_download, can_share, expires_at,
       purpose, purpose_key_version, granted_by, granted_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    select $1::uuid, $2::uuid, holder.principal_id, $4, $5::boolean, $6::boolean, $7::timestamptz,
+      $8::text, $9::integer, $10, $11::timestamptz
+    from holder, owner returning grant_id`,
 }
 const standing: Query = {
   name: 'grants-standing',
@@ -35,11 +49,29 @@ const ended: Query = {
       and (g.revoked_at is not null or g.expires_at <= statement_timestamp()
         or f.deleted_at is not null)`,
 }
-/** Whichever wrapping was first: both open the same file key. */
+/**
+ * Whichever wrapping was first: both open the same file key. The person's key and the sealing stay
+ * until the transaction ends: they were looked at before it began.
+ */
 const insertKey: Query = {
   name: 'wrapped-file-keys-insert',
-  text: `insert into wrapped_file_keys (grant_id, sealed_id, user_key_version, wrapped)
-    values ($1, $2, $3, $4) on conflict (grant_id, sealed_id) do nothing`,
+  text: `with standing as (
+      select g.grant_id, v.sealed_id, k.version
+      from grants g join user_keys k on k.user_id = g.user_id, file_versions v
+      where g.grant_id = $1 and v.sealed_id = $2 and k.version = $3
+      for key share of k, v
+    ), inserted as (
+      insert into wrapped_file_keys (grant_id, sealed_id, user_key_version, wrapped)
+      select s.grant_id, s.sealed_id, s.version, $4 from standing s
+      on conflict (grant_id, sealed_id) do nothing
+    )
+    select grant_id from standing`,
+}
+
+/** Its key was turned, or the file sealed anew, while this was under way: the next try finds the new one. */
+function keysTurned(): StrongroomError {
+  const context = { reason: 'turned_meanwhile' }
+  return new StrongroomError('keys_unavailable', { retryAfter: 1, context })
 }
 
 /** A grant as its columns are. */
@@ -57,16 +89,20 @@ export function grantsTable(
   sql: Sql,
 ): Pick<FileStore, 'insertGrant' | 'grants' | 'revokeGrant' | 'insertWrappedKey' | 'endedGrants'> {
   return {
-    insertGrant: (row) =>
-      run(sql, insert, [
+    insertGrant: async (row) => {
+      const inserted = await sql.rows(insert, [
         ...[row.grantId, row.fileId, row.userId, row.basis, row.canDownload, row.canShare],
         ...[row.expiresAt, row.purpose?.sealed ?? null, row.purpose?.userKeyVersion ?? null],
         ...[row.grantedBy, row.grantedAt],
-      ]),
-    grants: async (fileId) => (await sql.rows<GrantColumns>(standing, [fileId])).map(toGrant),
+      ])
+      if (inserted.length === 0) throw new StrongroomError('person_erased')
+    },
+    grants: async (fileId) => (await sql.rows<GrantColumns>(standing, [fileId])).map(grantOf),
     revokeGrant: async (grantId, by, at) => (await sql.rows(revoke, [grantId, by, at])).length > 0,
-    insertWrappedKey: (row) =>
-      run(sql, insertKey, [row.grantId, row.sealedId, row.userKeyVersion, row.wrapped]),
+    insertWrappedKey: async (row) => {
+      const values = [row.grantId, row.sealedId, row.userKeyVersion, row.wrapped]
+      if ((await sql.rows(insertKey, values)).length === 0) throw keysTurned()
+    },
     endedGrants: async (grantIds) => {
       const found = await sql.rows<{ grantId: string }>(ended, [grantIds])
       return found.map(({ grantId }) => grantId)
@@ -74,6 +110,7 @@ export function grantsTable(
   }
 }
 
-function toGrant({ purposeKeyVersion, ...columns }: GrantColumns): GrantRow {
+/** A row as a grant. */
+export function grantOf({ purposeKeyVersion, ...columns }: GrantColumns): GrantRow {
   return { ...columns, purpose: sealedNote(columns.purpose, purposeKeyVersion) }
 }

@@ -1,6 +1,8 @@
-import type { JobRow, JobStore } from '../jobs/ports.js'
+import type { JobRow, JobStore, ListedJob } from '../jobs/ports.js'
 import type { Query, Sql } from './database.js'
 import { run } from './run.js'
+
+const COLUMNS = 'job_id as "jobId", kind, payload, attempts, failures, progress'
 
 const insert: Query = {
   name: 'jobs-insert',
@@ -17,7 +19,26 @@ const claim: Query = {
         and (lease_until is null or lease_until <= $2)
       order by run_after, job_id limit 1
       for update skip locked)
-    returning job_id as "jobId", kind, payload, attempts, failures, progress`,
+    returning ${COLUMNS}`,
+}
+const begin: Query = {
+  name: 'jobs-begin',
+  text: `insert into jobs (job_id, kind, payload, run_after, attempts, lease_until)
+    values ($1, $2, $3, $4, 1, $5)
+    on conflict (job_id) do update
+      set attempts = jobs.attempts + 1, run_after = $4, lease_until = $5
+      where jobs.lease_until is null or jobs.lease_until <= $4
+    returning ${COLUMNS}`,
+}
+const list: Query = {
+  name: 'jobs-list',
+  text: `select ${COLUMNS}, run_after as "runAfter", lease_until as "leaseUntil",
+      failed_reason as "failedReason"
+    from jobs order by run_after, job_id limit $1`,
+}
+const releaseAll: Query = {
+  name: 'jobs-release-all',
+  text: 'update jobs set lease_until = null where lease_until is not null',
 }
 /** Of the claim itself: one whose lease has passed to another node counts more attempts by then. */
 const isOwn = 'job_id = $1 and attempts = $2'
@@ -50,6 +71,12 @@ export function jobsTable(sql: Sql): JobStore {
       run(sql, insert, [jobId, kind, JSON.stringify(payload), runAfter]),
     claim: async (kinds, now, leaseUntil) =>
       (await sql.rows<JobRow>(claim, [kinds, now, leaseUntil]))[0],
+    begin: async ({ jobId, kind, payload }, now, leaseUntil) => {
+      const values = [jobId, kind, JSON.stringify(payload), now, leaseUntil]
+      return (await sql.rows<JobRow>(begin, values))[0]
+    },
+    list: (limit) => sql.rows<ListedJob>(list, [limit]),
+    releaseAll: () => run(sql, releaseAll, []),
     renew: async ({ jobId, attempts }, leaseUntil) =>
       (await sql.rows(renew, [jobId, attempts, leaseUntil])).length > 0,
     saveProgress: ({ jobId, attempts }, progress) =>

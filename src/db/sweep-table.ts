@@ -14,6 +14,10 @@ const one: Query = {
   name: 'sweep-version',
   text: `select ${columns} from file_versions where sealed_id = $1`,
 }
+const count: Query = {
+  name: 'sweep-versions-count',
+  text: 'select count(*)::integer as versions from file_versions',
+}
 const intents: Query = {
   name: 'sweep-intents',
   text: `select sealed_id as "sealedId" from upload_intents
@@ -28,6 +32,7 @@ export function sweepTable(sql: Sql): SweepStore {
         ? sql.rows<StoredVersion>(first, [limit])
         : sql.rows<StoredVersion>(after, [sealedId, limit]),
     storedVersion: async (sealedId) => (await sql.rows<StoredVersion>(one, [sealedId]))[0],
+    countVersions: async () => (await sql.rows<{ versions: number }>(count))[0]?.versions ?? 0,
     intentsBefore: async (before, sealedId, limit) => {
       const found = await sql.rows<{ sealedId: string }>(intents, [before, sealedId ?? null, limit])
       return found.map((row) => row.sealedId)

@@ -24,6 +24,7 @@ export const errorCodes = {
   duplicate_record: [409, 'This record is already stored'],
   in_progress: [409, 'A request with this Idempotency-Key is in progress'],
   conflict: [409, 'The current state does not allow this'],
+  person_erased: [409, 'This person’s keys were destroyed'],
   grant_not_revocable: [409, 'This grant cannot be revoked'],
   precondition_failed: [412, 'A precondition does not hold'],
   file_too_large: [413, 'The file is too large'],

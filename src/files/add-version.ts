@@ -65,6 +65,8 @@ export function addVersion(use: Dependencies): AddVersion {
       const fingerprint = hash.fingerprint(sealed.sha256, file.ownerId)
       for (;;) {
         const grants = await db.stores.files.grants(file.fileId)
+        // Its owner was erased meanwhile: nobody could open it.
+        if (grants.length === 0) throw new StrongroomError('not_found')
         const rows = await versionRows(keyRing, sealed, {
           file,
           createdBy: actor.userId,

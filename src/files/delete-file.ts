@@ -1,7 +1,7 @@
 import type { Actor } from '../audit/audit-events.js'
-import { auditEvent } from '../audit/audit-log.js'
+import { auditEvent, auditLog } from '../audit/audit-log.js'
 import type { BlobStore } from '../blobs/blob-store.js'
-import { StrongroomError } from '../errors/strongroom-error.js'
+import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
 import { actionOf } from './file-action.js'
 import type { FileRow, FileStores } from './ports.js'
@@ -33,31 +33,66 @@ export type DeleteFile = (
   options?: { readonly retentionDays?: number | null },
 ) => Promise<Deletion>
 
-/** Gone at once for everyone; bytes and keys after the retention time. The row stays, marked. */
+/**
+ * Gone at once for everyone; bytes and keys after the retention time: that of the service counts from
+ * now, that of its type from the making of the current version. The row stays, marked.
+ * @throws StrongroomError `legal_hold` where one stands, on record as a refusal
+ */
 export function deleteFile(use: Dependencies): DeleteFile {
   const purge = purgeFile(use)
-  return async (actor, file, options = {}) => {
-    const days = Math.max(use.retentionDays, options.retentionDays ?? 0)
+  return async (actor, file, { retentionDays } = {}) => {
     const at = new Date()
-    const purgeAfter = new Date(at.getTime() + days * DAY_MS)
-    await use.db.transaction(async (stores) => {
-      const now = await stores.files.lockFile(file.fileId)
-      if (now === undefined || now.deletedAt !== null) throw new StrongroomError('not_found')
-      await stores.files.markDeleted(file.fileId, actor.userId, at, purgeAfter)
-      await stores.audit.append(
-        auditEvent(actor, {
-          action: actionOf(file.kind, 'delete'),
-          outcome: 'success',
-          ...subject(now),
-        }),
-      )
-    })
-    if (days === 0) await purge(actor, file)
+    const purgeAfter = await notingHold(use, actor, file, () =>
+      use.db.transaction(async (stores) => {
+        await stores.files.lockOwner(file.ownerId)
+        const now = await stores.files.lockFile(file.fileId)
+        if (now === undefined || now.deletedAt !== null) throw new StrongroomError('not_found')
+        if (await stores.files.isHeld(file.fileId)) throw new StrongroomError('legal_hold')
+        const made = (await stores.files.versions(file.fileId)).find(
+          ({ version }) => version === now.version,
+        )?.createdAt
+        const until = later(
+          after(at, use.retentionDays),
+          after(made ?? now.createdAt, retentionDays ?? 0),
+        )
+        await stores.files.markDeleted(file.fileId, actor.userId, at, until)
+        await stores.audit.append(
+          auditEvent(actor, {
+            action: actionOf(file.kind, 'delete'),
+            outcome: 'success',
+            ...subject(now),
+          }),
+        )
+        return until
+      }),
+    )
+    if (purgeAfter <= at) await purge(actor, file, at)
     return {
       file_id: file.fileId,
       deleted_at: at.toISOString(),
       purge_after: purgeAfter.toISOString(),
     }
+  }
+}
+
+const after = (from: Date, days: number) => new Date(from.getTime() + days * DAY_MS)
+const later = (one: Date, other: Date) => (one > other ? one : other)
+
+async function notingHold<T>(
+  { db }: Pick<Dependencies, 'db'>,
+  actor: Actor,
+  file: FileRow,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (isStrongroomError(error, 'legal_hold')) {
+      const action = actionOf(file.kind, 'delete')
+      const refusal = { action, outcome: 'denied', reason: error.code } as const
+      await auditLog(db).note(actor, { ...refusal, ...subject(file) })
+    }
+    throw error
   }
 }
 
@@ -87,22 +122,39 @@ export function restoreFile({ db }: Pick<Dependencies, 'db'>): RestoreFile {
   }
 }
 
+/** What became of a purge: `kept` where there was none of it to do any more, or not yet. */
+export type PurgeOutcome = 'purged' | 'held' | 'kept'
+
+export type PurgeFile = (
+  actor: Actor,
+  file: Pick<FileRow, 'fileId'>,
+  now?: Date,
+) => Promise<PurgeOutcome>
+
 /** Destroys keys and metadata, commits, then removes the bytes: without a row they are debris. */
-export function purgeFile({ db, blobs }: Pick<Dependencies, 'db' | 'blobs'>) {
-  return async (actor: Actor, { fileId }: Pick<FileRow, 'fileId'>): Promise<void> => {
-    const sealedIds = await db.transaction(async (stores) => {
-      const now = await stores.files.lockFile(fileId)
-      if (now === undefined || now.deletedAt === null) return []
+export function purgeFile({ db, blobs }: Pick<Dependencies, 'db' | 'blobs'>): PurgeFile {
+  return async (actor, { fileId }, now = new Date()) => {
+    const outcome = await db.transaction(async (stores) => {
+      const found = await stores.files.find(fileId)
+      if (found === undefined) return 'kept'
+      await stores.files.lockOwner(found.ownerId)
+      const file = await stores.files.lockFile(fileId)
+      if (file === undefined || file.deletedAt === null) return 'kept'
+      // It may have been restored, and deleted again.
+      if (file.purgeAfter !== null && file.purgeAfter > now) return 'kept'
+      if (await stores.files.isHeld(fileId)) return 'held'
       const purged = await stores.files.purge(fileId, new Date())
       await stores.audit.append(
         auditEvent(actor, {
-          action: actionOf(now.kind, 'purge'),
+          action: actionOf(file.kind, 'purge'),
           outcome: 'success',
-          ...subject(now),
+          ...subject(file),
         }),
       )
       return purged
     })
-    for (const sealedId of sealedIds) await blobs.remove(sealedId)
+    if (typeof outcome === 'string') return outcome
+    for (const sealedId of outcome) await blobs.remove(sealedId)
+    return 'purged'
   }
 }

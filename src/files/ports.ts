@@ -119,11 +119,13 @@ export interface FileStore {
   insertVersion(row: VersionRow): Promise<void>
   /** Every version, newest first. */
   versions(fileId: string): Promise<VersionRow[]>
+  /** @throws StrongroomError `person_erased` where its person was; or the owner, where it has a purpose */
   insertGrant(row: GrantRow): Promise<void>
   /** Grants that stand (not revoked; perhaps past their end), oldest first. */
   grants(fileId: string): Promise<GrantRow[]>
   /** Marks the grant revoked and destroys its wrapped keys; false where it did not stand. */
   revokeGrant(grantId: string, by: string, at: Date): Promise<boolean>
+  /** `keys_unavailable` where the key it is wrapped with, or the sealing, is no longer there. */
   insertWrappedKey(row: WrappedKeyRow): Promise<void>
   /** False where a live general file of the owner has this fingerprint. */
   setCurrentVersion(
@@ -132,15 +134,22 @@ export interface FileStore {
     fingerprint: Buffer,
     at: Date,
   ): Promise<boolean>
-  setMetadata(sealedId: string, metadata: Buffer): Promise<void>
+  /** False where this sealing is no longer there. */
+  setMetadata(sealedId: string, metadata: Buffer): Promise<boolean>
   touch(fileId: string, at: Date): Promise<void>
   markDeleted(fileId: string, by: string, at: Date, purgeAfter: Date): Promise<void>
   /** False where the same bytes are live again. */
   markRestored(fileId: string, at: Date): Promise<boolean>
   /** Destroys grants' keys, metadata and fingerprint; the row stays. The sealed ids that were. */
   purge(fileId: string, at: Date): Promise<string[]>
-  /** Deleted files whose time has come, oldest first. */
+  /** Deleted files whose time has come and that are under no hold, oldest first. */
   purgeable(now: Date, limit: number): Promise<string[]>
+  /** Deleted files whose time has come and that a hold keeps: how many. */
+  heldBack(now: Date): Promise<number>
+  /** Whether a hold stands on the file, or on its owner; to be asked with both of them locked. */
+  isHeld(fileId: string): Promise<boolean>
+  /** Whether the keys of the file's owner were destroyed: their grants are ended then. */
+  isOwnerErased(fileId: string): Promise<boolean>
   /** Bytes of all versions of a person's general files, deleted ones included until their purge. */
   usage(ownerId: string): Promise<number>
   insertIntent(sealedId: string, at: Date): Promise<void>
@@ -157,8 +166,30 @@ export interface SweepStore {
   /** Versions of every file that was not purged, from the first or after `sealedId`. */
   versionsAfter(sealedId: string | undefined, limit: number): Promise<StoredVersion[]>
   storedVersion(sealedId: string): Promise<StoredVersion | undefined>
+  countVersions(): Promise<number>
   /** Sealed ids of uploads begun before then that were neither committed nor discarded. */
   intentsBefore(before: Date, after: string | undefined, limit: number): Promise<string[]>
+}
+
+/** One version of a file. */
+export type VersionPlace = Pick<VersionRow, 'fileId' | 'version'>
+
+/** Sealing anew: lists are in the order of file and version. */
+export interface ResealStore {
+  /** Versions of a file, or those a person holds a key of; deleted files too, purged ones not. */
+  versionsAfter(
+    wish: { readonly userId: string } | { readonly fileId: string },
+    after: VersionPlace | undefined,
+    limit: number,
+  ): Promise<VersionPlace[]>
+  countVersions(wish: { readonly userId: string } | { readonly fileId: string }): Promise<number>
+  /** Everyone's grants that stand, with their key of this sealing; oldest first. */
+  holders(sealedId: string): Promise<HeldGrant[]>
+  /**
+   * Puts another sealing in the place of `row`, and destroys all wrapped keys of that; false where its
+   * sealing or its metadata is no longer that.
+   */
+  replace(row: VersionRow, next: Omit<VersionRow, 'fileId' | 'version'>): Promise<boolean>
 }
 
 /** The stores the use cases of files work with. */

@@ -1,5 +1,6 @@
 import type { Actor } from '../audit/audit-events.js'
 import type { Transactions } from '../ports/transactions.js'
+import type { PurgeFile } from './delete-file.js'
 import type { FileStores } from './ports.js'
 
 const BATCH = 100
@@ -11,21 +12,35 @@ export function systemActor(requestId: string): Actor {
 
 interface Dependencies {
   readonly db: Transactions<FileStores>
-  readonly purge: (actor: Actor, file: { readonly fileId: string }) => Promise<void>
+  readonly purge: PurgeFile
 }
 
-/** Purges every deleted file whose retention time is over; how many there were. Stops when `signal` aborts. */
-export function purgeDue({ db, purge }: Dependencies) {
-  return async (now = new Date(), signal?: AbortSignal): Promise<number> => {
-    let count = 0
+export interface PurgeReport {
+  /** Files whose keys and bytes were destroyed now. */
+  readonly purged: number
+  /** Files whose time has come and that a hold keeps. */
+  readonly held: number
+}
+
+export interface PurgeContext {
+  readonly signal?: AbortSignal
+  readonly progress?: (done: number) => void
+}
+
+export type PurgeDue = (now?: Date, context?: PurgeContext) => Promise<PurgeReport>
+
+/** Purges every deleted file whose retention time is over and that no hold keeps. */
+export function purgeDue({ db, purge }: Dependencies): PurgeDue {
+  return async (now = new Date(), { signal, progress } = {}) => {
+    let purged = 0
     for (;;) {
       const fileIds = await db.stores.files.purgeable(now, BATCH)
       for (const fileId of fileIds) {
         signal?.throwIfAborted()
-        await purge(systemActor('purge'), { fileId })
+        if ((await purge(systemActor('purge'), { fileId }, now)) === 'purged') purged += 1
+        progress?.(purged)
       }
-      count += fileIds.length
-      if (fileIds.length < BATCH) return count
+      if (fileIds.length < BATCH) return { purged, held: await db.stores.files.heldBack(now) }
     }
   }
 }

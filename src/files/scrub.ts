@@ -1,12 +1,11 @@
-import { createHash, type Hash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { auditEvent } from '../audit/audit-log.js'
 import type { BlobStore } from '../blobs/blob-store.js'
-import { openRange } from '../crypto/open-stream.js'
 import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { WorkLog } from '../ports/work-log.js'
-import { type OpenEntry, type OpenedEntry, withOpened } from './open-entry.js'
+import { type OpenEntry, withOpened } from './open-entry.js'
+import { type EverySegment, isUnreadable, openEverySegment } from './open-every-segment.js'
 import type { FileEntry, FileStores, StoredVersion, SweepStore } from './ports.js'
 import { systemActor } from './purge-due.js'
 
@@ -15,6 +14,8 @@ export interface ScrubOptions {
   readonly bytesPerSecond: number
   /** The sealed id after which to begin: where an earlier scrub was broken off. */
   readonly after?: string | undefined
+  /** Goes on, and names all, also where everything is missing. */
+  readonly force?: boolean
 }
 
 /** What was found damaged: a segment, or the file as a whole. */
@@ -22,12 +23,14 @@ export interface DamagedPlace {
   readonly file_id: string
   readonly version: number
   readonly sealed_id: string
-  /** Index of the segment; `metadata`; null: the whole. */
-  readonly segment: number | 'metadata' | null
+  /** Index of the segment; `metadata`; `key`: a wrapping on the way to it; null: header, or the whole. */
+  readonly segment: number | 'metadata' | 'key' | null
   readonly reason: string
 }
 
 export interface ScrubReport {
+  /** Everything looked at was missing, so it was broken off: this may not be the right storage. */
+  readonly refused: boolean
   /** Sealed files opened from end to end, and their bytes of content. */
   readonly checked: number
   readonly bytes: number
@@ -38,7 +41,10 @@ export interface ScrubReport {
 
 export interface ScrubContext {
   readonly signal?: AbortSignal
-  /** Told after each file how many there were so far, and the sealed id to go on after. */
+  /**
+   * Told after each file how many there were so far, and the sealed id to go on after: not while it
+   * is not sure that this is the right storage.
+   */
   readonly progress?: (done: number, after: string) => Promise<void> | void
 }
 
@@ -53,34 +59,92 @@ interface Dependencies {
 
 const BATCH = 200
 const MOST_NAMED = 100
+/** So many missing in a row, and it is the storage that is not there: a mount gone, another bucket. */
+const MISSING_IN_A_ROW = 20
 
 /**
  * Opens every segment of every version of every file, and compares the whole with the SHA-256 in its
  * sealed metadata: what nobody reads decays unseen. Nothing is given out, and nothing is changed. Goes
- * in the order of sealed ids at the rate given; what is damaged is on record and in the log.
+ * in the order of sealed ids at the rate given; what is damaged is on record and in the log. Where file
+ * after file is missing it is broken off, and none of these is called damaged.
  */
 export function scrub(use: Dependencies): Scrub {
-  return async ({ bytesPerSecond, after }, { signal, progress } = {}) => {
-    const damaged: DamagedPlace[] = []
-    const counts = { checked: 0, bytes: 0, damaged_files: 0 }
-    const slow = throttle(bytesPerSecond, signal)
-    for await (const row of versions(use, after)) {
+  return async (options, { signal, progress } = {}) => {
+    const pace = throttle(options.bytesPerSecond, signal)
+    const tally = tallyOf(use, options, pace)
+    let refused = false
+    for await (const row of versions(use, options.after)) {
       signal?.throwIfAborted()
-      const found = await scrubOne(use, row, async (bytes) => {
-        counts.bytes += bytes
-        await slow(bytes)
-      })
-      if (found !== undefined) {
-        counts.checked += 1
-        counts.damaged_files += found.length > 0 ? 1 : 0
-        damaged.push(...found.slice(0, Math.max(MOST_NAMED - damaged.length, 0)))
-      }
-      await progress?.(counts.checked, row.sealedId)
+      await tally.add(await scrubOne(use, row, tally.took))
+      refused = tally.isSuspicious()
+      if (refused) break
+      if (tally.isSettled()) await progress?.(tally.counts.checked, row.sealedId)
     }
-    const report = { ...counts, damaged }
-    use.log.info(counts, 'scrubbed')
-    return report
+    refused ||= tally.isAllMissing()
+    if (refused) await refuse(use, tally.counts.checked)
+    else await tally.settle()
+    use.log.info({ ...tally.counts, refused }, 'scrubbed')
+    return { refused, ...tally.counts, damaged: tally.damaged }
   }
+}
+
+/** What was found in one file; no places: it is sound. */
+interface Found {
+  readonly entry: FileEntry
+  readonly places: readonly DamagedPlace[]
+}
+
+/** Keeps what is missing back until something is found to be there. */
+function tallyOf(use: Dependencies, { after, force }: ScrubOptions, pace: Pace) {
+  const damaged: DamagedPlace[] = []
+  const counts = { checked: 0, bytes: 0, damaged_files: 0 }
+  let missing: Found[] = []
+
+  async function settle(): Promise<void> {
+    const found = missing
+    missing = []
+    for (const one of found) await tell(one)
+  }
+
+  async function tell({ entry, places }: Found): Promise<void> {
+    counts.damaged_files += 1
+    damaged.push(...places.slice(0, Math.max(MOST_NAMED - damaged.length, 0)))
+    for (const { segment, ...place } of places) {
+      use.log.error({ ...place, segment: segment ?? undefined }, 'damaged')
+    }
+    await putOnRecord(use, 'damaged', entry)
+  }
+
+  return {
+    counts,
+    damaged,
+    settle,
+    took: async (bytes: number, isOpened: boolean) => {
+      if (isOpened) counts.bytes += bytes
+      await pace(bytes)
+    },
+    async add(found: Found | undefined): Promise<void> {
+      if (found === undefined) return
+      counts.checked += 1
+      const isMissing = found.places.some(({ reason }) => reason === 'missing')
+      if (isMissing && force !== true) {
+        missing.push(found)
+        return
+      }
+      await settle()
+      if (found.places.length > 0) await tell(found)
+    },
+    isSettled: () => missing.length === 0,
+    isSuspicious: () => missing.length >= MISSING_IN_A_ROW,
+    /** The one file there is may be missing; of what was looked at before nothing is known here. */
+    isAllMissing: () =>
+      after === undefined && missing.length > 1 && missing.length === counts.checked,
+  }
+}
+
+async function refuse(use: Dependencies, checked: number): Promise<void> {
+  use.log.error({ checked, reason: 'missing' }, 'scrub refused: is this the right storage?')
+  await putOnRecord(use, 'refused')
 }
 
 async function* versions(
@@ -99,130 +163,99 @@ async function scrubOne(
   use: Dependencies,
   row: StoredVersion,
   took: Took,
-): Promise<DamagedPlace[] | undefined> {
+): Promise<Found | undefined> {
   const entry = await entryOf(use, row)
   if (entry === undefined) return undefined
-  const found = await damageOf(use, entry, took)
-  if (found.length === 0) return []
+  const places = await damageOf(use, entry, took)
   // A purge takes row and bytes away under a reader.
-  if ((await entryOf(use, row)) === undefined) return undefined
-  for (const { segment, ...place } of found) {
-    use.log.error({ ...place, segment: segment ?? undefined }, 'damaged')
-  }
-  await putOnRecord(use, entry)
-  return found
+  if (places.length > 0 && (await entryOf(use, row)) === undefined) return undefined
+  return { entry, places }
 }
 
-type Took = (bytes: number) => Promise<void>
+type Took = EverySegment['took']
+type Pace = (bytes: number) => Promise<void>
 
-/** With the owner's grant, which is there as long as the file is. */
+/** With a grant that stands, the owner's first. Without an owner's key nothing may stand: it is passed over. */
 async function entryOf({ db }: Dependencies, row: StoredVersion): Promise<FileEntry | undefined> {
   const { files } = db.stores
   const file = await files.find(row.fileId)
-  return file === undefined ? undefined : await files.entry(row.fileId, file.ownerId, row.version)
+  if (file === undefined) return undefined
+  if (!(await files.isOwnerErased(row.fileId))) {
+    return await files.entry(row.fileId, file.ownerId, row.version)
+  }
+  const [grant] = await files.grants(row.fileId)
+  return grant === undefined ? undefined : await files.entry(row.fileId, grant.userId, row.version)
 }
 
-async function damageOf(use: Dependencies, entry: FileEntry, took: Took): Promise<DamagedPlace[]> {
+/** Opens one version, from end to end, with the owner's grant. */
+export async function damageOf(
+  use: Pick<Dependencies, 'openEntry' | 'blobs'>,
+  entry: FileEntry,
+  took: Took,
+): Promise<DamagedPlace[]> {
   const found: DamagedPlace[] = []
   const note = (error: unknown) => {
     found.push(placeOf(entry, error))
   }
   try {
-    const grant = entry.held.find(({ basis }) => basis === 'own')
+    const grant = entry.held.find(({ basis }) => basis === 'own') ?? entry.held[0]
     if (grant === undefined) throw damagedFor('no_grant')
-    const opened = await use.openEntry(entry, grant)
-    await withOpened(opened, () => openAll(use, opened, took, note))
+    const opened = await use.openEntry(entry, grant).catch(namingTheKey)
+    await withOpened(opened, () => openEverySegment(use, opened, { took, note }))
   } catch (error) {
     note(error)
   }
   return found
 }
 
-/** All segments: from the first, and again from the one after each that does not open. */
-async function openAll(
-  { blobs }: Dependencies,
-  { entry, key, metadata }: OpenedEntry,
-  took: Took,
-  note: (error: unknown) => void,
-): Promise<void> {
-  const { sealedId, segmentSizeLog2 } = entry.version
-  const { size: dataLength, sha256 } = metadata
-  const sealedBytes = await blobs.open(sealedId)
-  const hash = createHash('sha256')
-  const range = { key, sealedId, sealedBytes, dataLength, end: dataLength }
-  let faults = 0
-  try {
-    let start: number | undefined = 0
-    while (start !== undefined) {
-      const fault: unknown = await faultIn(openRange({ ...range, start }), hash, took)
-      if (fault === undefined) break
-      note(fault)
-      faults += 1
-      start = startAfter(fault, segmentSizeLog2, dataLength)
-    }
-  } finally {
-    await sealedBytes.close()
-  }
-  if (faults === 0 && hash.digest('hex') !== sha256) note(damagedFor('sha256'))
-}
-
-/** Reads to the end, or to what it fails with. */
-async function faultIn(pieces: AsyncIterable<Buffer>, hash: Hash, took: Took): Promise<unknown> {
-  try {
-    for await (const piece of pieces) {
-      hash.update(piece)
-      await took(piece.length)
-    }
-    return undefined
-  } catch (error) {
-    return error
-  }
-}
-
-/** Where the segment after the one that does not open begins; nothing where none does. */
-function startAfter(error: unknown, segmentSizeLog2: number, end: number): number | undefined {
-  const segment = isStrongroomError(error) ? error.context['segment'] : undefined
-  const start = typeof segment === 'number' ? (segment + 1) * 2 ** segmentSizeLog2 : end
-  return start < end ? start : undefined
-}
-
-/** What a disk answers where a sector has gone bad, or its file system is broken there. */
-const unreadable = new Set<unknown>(['EIO', 'EUCLEAN', 'EBADMSG'])
-
 /** Throws on what is no damage. */
 function placeOf({ version: row }: FileEntry, error: unknown): DamagedPlace {
-  const isBad =
-    isStrongroomError(error, 'storage_unavailable') && unreadable.has(error.context['errno'])
+  const isBad = isUnreadable(error)
   if (!isBad && !isStrongroomError(error, 'damaged')) throw error
   const { segment, reason = isBad ? 'unreadable' : undefined } = error.context
   return {
     ...{ file_id: row.fileId, version: row.version, sealed_id: row.sealedId },
-    segment: typeof segment === 'number' || segment === 'metadata' ? segment : null,
+    segment:
+      typeof segment === 'number' || segment === 'metadata' || segment === 'key' ? segment : null,
     reason: typeof reason === 'string' ? reason : 'missing',
   }
+}
+
+/** What does not open before the metadata does is the file's key as wrapped, or its person's. */
+function namingTheKey(error: unknown): never {
+  if (!isStrongroomError(error, 'damaged') || error.context['segment'] !== undefined) throw error
+  throw new StrongroomError('damaged', { context: { ...error.context, segment: 'key' } })
 }
 
 function damagedFor(reason: string): StrongroomError {
   return new StrongroomError('damaged', { context: { reason } })
 }
 
-async function putOnRecord({ db }: Dependencies, { file, version }: FileEntry): Promise<void> {
+async function putOnRecord(
+  { db }: Dependencies,
+  reason: 'damaged' | 'refused',
+  entry?: FileEntry,
+): Promise<void> {
   await db.transaction(async ({ audit }) => {
     await audit.append(
       auditEvent(systemActor('scrub'), {
         action: 'storage.scrub',
         outcome: 'failed',
-        reason: 'damaged',
-        fileId: file.fileId,
-        patientId: file.kind === 'record' ? file.ownerId : undefined,
-        version: version.version,
+        reason,
+        ...(entry === undefined ? {} : subject(entry)),
       }),
     )
   })
 }
 
+const subject = ({ file, version }: FileEntry) => ({
+  fileId: file.fileId,
+  patientId: file.kind === 'record' ? file.ownerId : undefined,
+  version: version.version,
+})
+
 /** Waits, after each piece, for as long as it was read too fast. */
-function throttle(bytesPerSecond: number, signal: AbortSignal | undefined): Took {
+function throttle(bytesPerSecond: number, signal: AbortSignal | undefined): Pace {
   let ahead = 0
   let last = performance.now()
   return async (bytes) => {

@@ -41,7 +41,10 @@ export function updateFile({ db }: { db: Transactions<FileStores> }): UpdateFile
       const now = await stores.files.lockFile(file.fileId)
       if (now === undefined || now.deletedAt !== null) throw new StrongroomError('not_found')
       if (now.version !== version.version) throw new StrongroomError('conflict')
-      await stores.files.setMetadata(version.sealedId, sealed)
+      // Sealed anew meanwhile: this metadata is of the sealing before.
+      if (!(await stores.files.setMetadata(version.sealedId, sealed))) {
+        throw new StrongroomError('conflict')
+      }
       await stores.files.touch(file.fileId, updatedAt)
       await stores.audit.append(
         auditEvent(actor, {

@@ -1,17 +1,24 @@
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
+import { jobContext } from './job-context.js'
 import { keepLease } from './keep-lease.js'
 import type { JobRow, JobStore } from './ports.js'
+
+/** What a handler has of the one who has it done. */
+export interface JobContext {
+  /** Aborts where the process stops, the lease is lost, or whoever asked has gone. */
+  readonly signal: AbortSignal
+  /** For whoever goes on with it where this one is broken off; shown by `strongroom jobs`. */
+  readonly saveProgress: (progress: NonNullable<JobRow['progress']>) => Promise<void>
+  /** For whoever watches: how much is done, of how much where that is known. */
+  readonly tell: (done: number, total?: number) => void
+}
 
 /**
  * Does one job. May be called again for a job that was half done: by another node where this one is
  * gone, or after a failure. Stops, by throwing, soon after `signal` aborts.
  */
-export type JobHandler = (
-  job: JobRow,
-  signal: AbortSignal,
-  saveProgress: (progress: NonNullable<JobRow['progress']>) => Promise<void>,
-) => Promise<void>
+export type JobHandler = (job: JobRow, context: JobContext) => Promise<unknown>
 
 /** A job that is always there, to be done again and again. */
 export interface RecurringJob {
@@ -128,15 +135,19 @@ const defaultLeaseMs = 60_000
 async function runJob(use: Dependencies, job: JobRow, stopping: AbortSignal): Promise<void> {
   const { db, handlers, leaseMs = defaultLeaseMs, onProblem } = use
   const lease = keepLease({ store: db.stores.jobs, job, leaseMs, onProblem })
+  const { context, settled } = jobContext({
+    ...{ store: db.stores.jobs, row: job, onProblem },
+    signal: AbortSignal.any([stopping, lease.lost]),
+  })
   const everyMs = use.recurring?.find(({ jobId }) => jobId === job.jobId)?.everyMs
   try {
-    await handlers[job.kind]?.(job, AbortSignal.any([stopping, lease.lost]), (progress) =>
-      db.stores.jobs.saveProgress(job, progress),
-    )
+    await handlers[job.kind]?.(job, context)
+    await settled()
     if (everyMs === undefined) await db.stores.jobs.done(job)
     else await db.stores.jobs.again(job, new Date(Date.now() + everyMs))
   } catch (error) {
     if (!stopping.aborted) onProblem(error, job)
+    await settled()
     await giveBack(error)
   } finally {
     await lease.end()

@@ -15,6 +15,15 @@ export type NewJob = Pick<JobRow, 'jobId' | 'kind' | 'payload'>
 
 export type ClaimedJob = Pick<JobRow, 'jobId' | 'attempts'>
 
+/** A job as an operator sees it. */
+export interface ListedJob extends JobRow {
+  readonly runAfter: Date
+  /** Until when a node is at work on it; in the past: that node is gone. */
+  readonly leaseUntil: Date | null
+  /** Code of its last failure. */
+  readonly failedReason: string | null
+}
+
 export interface JobStore {
   /**
    * Adds a job, in the transaction of the change that calls for it. Where one of this id is under way,
@@ -23,6 +32,15 @@ export interface JobStore {
   add(job: NewJob, runAfter: Date): Promise<void>
   /** Takes the oldest job that is due and leased by no one (FOR UPDATE SKIP LOCKED). */
   claim(kinds: readonly string[], now: Date, leaseUntil: Date): Promise<JobRow | undefined>
+  /**
+   * Adds a job and takes it at once, or takes the one of this id, which keeps its progress; nothing
+   * where a node is at work on that.
+   */
+  begin(job: NewJob, now: Date, leaseUntil: Date): Promise<JobRow | undefined>
+  /** Those that are due first come first. */
+  list(limit: number): Promise<ListedJob[]>
+  /** Lets go of all leases: for the one process that owns the database, before it begins. */
+  releaseAll(): Promise<void>
   /** For whoever goes on with it; nothing happens where its lease has passed to another node. */
   saveProgress(job: ClaimedJob, progress: NonNullable<JobRow['progress']>): Promise<void>
   /** False where its lease has passed to another node. */

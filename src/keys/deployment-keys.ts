@@ -13,6 +13,9 @@ interface Dependencies {
   readonly store: KeyStore
 }
 
+const GIVE_KEY =
+  'Give that key in MASTER_KEYS, KMS_KEY_IDS or VAULT_TRANSIT_KEYS (comma-separated lists; all of them open).'
+
 /**
  * Proves at start that the master keys fit what is stored, and gives the index key.
  *
@@ -34,6 +37,7 @@ export async function openDeploymentKeys({
   }
   for (const row of checks) await openCheck(provider, row)
   if (addsChecks) await addMissingChecks({ provider, store }, checks)
+  if (addsChecks) await refuseRetired({ provider, store })
   return await openIndexKey({ provider, store }, rows, sealed)
 }
 
@@ -41,7 +45,7 @@ async function openCheck(provider: KeyProvider, row: DeploymentKeyRow): Promise<
   const key = await unwrapping(
     () => provider.unwrap(row.wrapped, { use: 'check' }),
     `No master key given opens the check value of master key ${row.masterKeyId}, with which data ` +
-      'here are sealed. Give that key in MASTER_KEYS (a comma-separated list; all of them open).',
+      `here are sealed. ${GIVE_KEY}`,
   )
   key.destroy()
 }
@@ -69,6 +73,16 @@ async function addMissingChecks(
   }
 }
 
+/** What was given up wraps nothing more, also where it stands first in somebody's settings. */
+async function refuseRetired({ provider, store }: Dependencies): Promise<void> {
+  const [first] = provider.masterKeyIds
+  const rows = await store.deploymentKeys()
+  if (rows.some(({ use, masterKeyId }) => use === 'check' && masterKeyId === first)) return
+  throw new WrongKeysError(
+    `Master key ${first}, the first given, was retired: take it out of MASTER_KEYS.`,
+  )
+}
+
 async function openIndexKey(
   { provider, store }: Dependencies,
   rows: readonly DeploymentKeyRow[],
@@ -79,7 +93,7 @@ async function openIndexKey(
     return await unwrapping(
       () => provider.unwrap(found.wrapped, { use: 'index-key' }),
       `No master key given opens the index key, which master key ${found.masterKeyId} wraps. ` +
-        'Give that key in MASTER_KEYS (a comma-separated list; all of them open).',
+        GIVE_KEY,
     )
   }
   if (sealed) throw new WrongKeysError('The index key is missing from the database.')

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
 import { CryptoError } from '../crypto/crypto-error.js'
 import { FernetKey } from '../crypto/fernet-key.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
+import { KeyCache } from './key-cache.js'
 import type { KeyProvider } from './key-provider.js'
 import type { KeyStore, UserKeyRow } from './ports.js'
 
@@ -22,14 +23,16 @@ export interface UserKeys {
 interface Dependencies {
   readonly provider: KeyProvider
   readonly store: Pick<KeyStore, 'activeUserKey' | 'userKey' | 'insertFirstUserKey'>
-  /** Milliseconds an unwrapped key stays in memory. */
+  /** Milliseconds an unwrapped key serves before the provider is asked again. */
   readonly cacheMs?: number
+  /** Milliseconds it goes on serving after it was unwrapped while the provider is away; 0: not at all. */
+  readonly outageMs?: number
   readonly cacheSize?: number
 }
 
 export function userKeys(dependencies: Dependencies): UserKeys {
-  const { provider, store, cacheMs = 300_000, cacheSize = 10_000 } = dependencies
-  const cache = new KeyCache(cacheMs, cacheSize)
+  const { provider, store, cacheMs = 300_000, outageMs = 0, cacheSize = 10_000 } = dependencies
+  const cache = new KeyCache({ freshMs: cacheMs, outageMs, size: cacheSize })
 
   const unwrap = async (row: UserKeyRow): Promise<UserKey> => {
     const { userId, version } = row
@@ -46,7 +49,7 @@ export function userKeys(dependencies: Dependencies): UserKeys {
     key.destroy()
     if (await store.insertFirstUserKey(row, provider.masterKeyIds[0])) return row
     const made = await store.activeUserKey(userId)
-    if (made === undefined) throw new CryptoError('malformed')
+    if (made === undefined) throw retired(provider.masterKeyIds[0])
     return made
   }
 
@@ -64,37 +67,8 @@ export function userKeys(dependencies: Dependencies): UserKeys {
   }
 }
 
-/** By person, version and hash of the wrapping: a changed row is never served from memory. */
-class KeyCache {
-  readonly #entries = new Map<string, { key: Promise<FernetKey>; until: number }>()
-
-  constructor(
-    readonly ttlMs: number,
-    readonly size: number,
-  ) {}
-
-  async get(row: UserKeyRow, unwrap: () => Promise<FernetKey>): Promise<FernetKey> {
-    const digest = createHash('sha256').update(row.wrapped).digest('base64')
-    const name = JSON.stringify([row.userId, row.version, digest])
-    const found = this.#entries.get(name)
-    if (found !== undefined && found.until > performance.now()) return await found.key
-    const key = unwrap()
-    this.#remember(name, key)
-    try {
-      return await key
-    } catch (error) {
-      this.#entries.delete(name)
-      throw error
-    }
-  }
-
-  /** Keys that fall out are left to the collector: a reader may still be using them. */
-  #remember(name: string, key: Promise<FernetKey>): void {
-    this.#entries.delete(name)
-    this.#entries.set(name, { key, until: performance.now() + this.ttlMs })
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.size) break
-      this.#entries.delete(oldest)
-    }
-  }
+/** This node wraps with a master key that was given up: others serve on, and a restart mends it. */
+function retired(masterKeyId: string): StrongroomError {
+  const context = { reason: 'master_key_retired', master_key: masterKeyId }
+  return new StrongroomError('keys_unavailable', { retryAfter: 60, context })
 }

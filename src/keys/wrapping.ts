@@ -19,6 +19,7 @@ export type WrappingClaims =
       readonly expires_at: string | null
     }
   | { readonly use: 'index-key' }
+  | { readonly use: 'signing-key' }
   | { readonly use: 'check' }
 
 /** What a grant rests on: one's own file, the assignment to the patient, or a share. */

@@ -1,15 +1,24 @@
 import type { Static } from 'typebox'
-import type { RotationDependencies } from '../rotation/rotate-master.js'
-import { keyOperations } from './key-operations.js'
+import { type AsJobDependencies, asJob } from './as-job.js'
+import { type BackupDependencies, backupOperations } from './backup-operations.js'
+import { type ErasureDependencies, erasureOperations } from './erasure-operations.js'
+import { type JobDependencies, jobOperations } from './job-operations.js'
+import { type KeyDependencies, keyOperations } from './key-operations.js'
 import { type StorageDependencies, storageOperations } from './storage-operations.js'
 
-type Dependencies = StorageDependencies & RotationDependencies
+type Dependencies = AsJobDependencies &
+  ErasureDependencies &
+  Omit<StorageDependencies & KeyDependencies & JobDependencies & BackupDependencies, 'asJob'>
 
 /** The closed list of operations, by the name they are asked for. */
-export function operations(use: Dependencies) {
+export function operations(dependencies: Dependencies) {
+  const use = { ...dependencies, asJob: asJob(dependencies) }
   return {
     ...storageOperations(use),
     ...keyOperations(use),
+    ...jobOperations(use),
+    ...backupOperations(use),
+    ...erasureOperations(use),
   }
 }
 

@@ -13,7 +13,7 @@ interface DeleteDependencies {
   readonly deleteFile: DeleteFile
 }
 
-/** Deletes a record; its bytes and keys are kept as long as its type asks for. */
+/** Deletes a record; bytes and keys are kept until its current version is as old as its type asks for. */
 export function deleteRecord({ db, access, deleteFile }: DeleteDependencies): DeleteRecord {
   return async (actor, fileId) => {
     const { entry } = await access.permit(actor, fileId, 'delete', { audit: 'record.delete' })

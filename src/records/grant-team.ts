@@ -3,6 +3,7 @@ import { auditEvent } from '../audit/audit-log.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import { newGrant } from '../files/commit-upload.js'
 import type { FileEntry } from '../files/ports.js'
+import type { JobContext } from '../jobs/job-runner.js'
 import type { JobRow } from '../jobs/ports.js'
 import type { KeyRing } from '../keys/key-ring.js'
 import type { Transactions } from '../ports/transactions.js'
@@ -23,7 +24,10 @@ const batch = 50
  * sensitive types excepted, by the patient's own grants. What was given stays given when it is tried again.
  */
 export function grantTeam(use: Dependencies) {
-  return async ({ jobId, payload }: JobRow, signal: AbortSignal): Promise<void> => {
+  return async (
+    { jobId, payload }: JobRow,
+    { signal }: Pick<JobContext, 'signal'>,
+  ): Promise<void> => {
     const { clinicianId, patientId } = payload
     if (clinicianId === undefined || patientId === undefined) throw new StrongroomError('internal')
     if (clinicianId === patientId) return

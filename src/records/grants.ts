@@ -210,6 +210,8 @@ function revokeGrants({ access, db }: Dependencies): RecordGrants['revoke'] {
     )
     const at = new Date()
     await db.transaction(async (stores) => {
+      // Whoever wraps a key of this file for all its grants has ended, or sees this one revoked.
+      await stores.files.lockFile(fileId)
       let revoked = 0
       for (const target of targets) {
         if (!(await stores.files.revokeGrant(target.grantId, actor.userId, at))) continue

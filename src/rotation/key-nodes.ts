@@ -19,12 +19,7 @@ interface Dependencies {
  */
 export async function announceKeys({ db, provider, onProblem }: Dependencies) {
   const nodeId = randomUUID()
-  const tell = () =>
-    db.stores.rotation.sawNode({
-      nodeId,
-      masterKeyIds: provider.masterKeyIds,
-      seenAt: new Date(),
-    })
+  const tell = () => db.stores.rotation.sawNode({ nodeId, masterKeyIds: provider.masterKeyIds })
   await tell()
   let telling = Promise.resolve()
   const timer = setInterval(() => {
@@ -42,5 +37,5 @@ export async function announceKeys({ db, provider, onProblem }: Dependencies) {
 
 /** The nodes that serve. */
 export async function liveNodes({ db }: Pick<Dependencies, 'db'>): Promise<KeyNode[]> {
-  return await db.stores.rotation.nodesSince(new Date(Date.now() - GONE_MS))
+  return await db.stores.rotation.nodesSeenWithin(GONE_MS)
 }

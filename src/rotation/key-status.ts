@@ -10,7 +10,8 @@ export interface MasterKeyStatus {
   readonly nodes: number
   readonly nodes_first: number
   readonly user_keys: number
-  readonly index_key: boolean
+  /** Keys of the whole deployment under it: the index key and others. */
+  readonly deployment_keys: number
   readonly check_value: boolean
   /** What may be done with it now. */
   readonly safe: readonly KeyStep[]
@@ -33,6 +34,7 @@ export async function keyStatus(use: RotationDependencies): Promise<KeyStatus> {
   const live = await liveNodes(use)
   const counts = await rotation.countByMasterKey()
   const deployment = await keys.deploymentKeys()
+  const others = deployment.filter(({ use }) => use !== 'check')
   const unknown = counts.find(({ masterKeyId }) => masterKeyId === null)?.keys ?? 0
   const ids = new Set([
     ...own,
@@ -47,10 +49,10 @@ export async function keyStatus(use: RotationDependencies): Promise<KeyStatus> {
       nodes: live.filter(({ masterKeyIds }) => masterKeyIds.includes(id)).length,
       nodes_first: live.filter(({ masterKeyIds }) => masterKeyIds[0] === id).length,
       user_keys: counts.find(({ masterKeyId }) => masterKeyId === id)?.keys ?? 0,
-      index_key: deployment.some((row) => row.use === 'index-key' && row.masterKeyId === id),
+      deployment_keys: others.filter(({ masterKeyId }) => masterKeyId === id).length,
       check_value: deployment.some((row) => row.use === 'check' && row.masterKeyId === id),
     } as const
-    return { ...facts, safe: safeSteps(facts, live, unknown, counts) }
+    return { ...facts, safe: safeSteps(facts, live, unknown, [...counts, ...others]) }
   })
   return { nodes: live.length, master_keys, unknown }
 }
@@ -61,15 +63,15 @@ function safeSteps(
   facts: Facts,
   live: readonly KeyNode[],
   unknown: number,
-  counts: readonly { masterKeyId: string | null; keys: number }[],
+  wrapped: readonly { readonly masterKeyId: string | null }[],
 ): KeyStep[] {
   const everywhere = facts.nodes === live.length && facts.configured !== 'no'
   const firstEverywhere = facts.nodes_first === live.length && facts.configured === 'first'
-  const others = counts.some(({ masterKeyId }) => masterKeyId !== facts.id)
-  const needed = facts.user_keys > 0 || facts.index_key || unknown > 0
+  const others = wrapped.some(({ masterKeyId }) => masterKeyId !== facts.id)
+  const needed = facts.user_keys > 0 || facts.deployment_keys > 0 || unknown > 0
   return [
     ...(everywhere && !firstEverywhere ? (['move_first'] as const) : []),
-    ...(firstEverywhere && (others || !facts.index_key) ? (['rotate'] as const) : []),
+    ...(firstEverywhere && others ? (['rotate'] as const) : []),
     ...(!needed && isFirstNowhere(facts) && facts.check_value ? (['retire'] as const) : []),
   ]
 }

@@ -1,5 +1,6 @@
 import type { AuditStore } from '../audit/ports.js'
 import type { DeploymentKeyRow, KeyStore, UserKeyRow } from '../keys/ports.js'
+import type { GrantBasis } from '../keys/wrapping.js'
 
 /** A user key's row with the master key that wraps it; null where that was never looked at. */
 export interface WrappedUserKey extends UserKeyRow {
@@ -10,7 +11,6 @@ export interface WrappedUserKey extends UserKeyRow {
 export interface KeyNode {
   readonly nodeId: string
   readonly masterKeyIds: readonly string[]
-  readonly seenAt: Date
 }
 
 export interface RotationStore {
@@ -21,19 +21,80 @@ export interface RotationStore {
   ): Promise<WrappedUserKey[]>
   /** How many user keys each master key wraps; null: not known. */
   countByMasterKey(): Promise<{ masterKeyId: string | null; keys: number }[]>
-  /** Puts another wrapping in the place of `row.wrapped`; false where it is no longer that. */
+  /**
+   * Puts another wrapping in the place of `row.wrapped`; false where it is no longer that, or the master
+   * key was retired meanwhile.
+   */
   rewrapUserKey(row: UserKeyRow, wrapped: string, masterKeyId: string): Promise<boolean>
-  rewrapIndexKey(row: DeploymentKeyRow, wrapped: string, masterKeyId: string): Promise<boolean>
+  rewrapDeploymentKey(row: DeploymentKeyRow, wrapped: string, masterKeyId: string): Promise<boolean>
   removeCheckValue(masterKeyId: string): Promise<void>
   /** Serialises what changes master keys until the transaction ends. */
   lockMasterKeys(): Promise<void>
+  /** Notes that a master key was given up. */
+  markRetired(masterKeyId: string): Promise<void>
+  /** Now, by the clock of the database. */
   sawNode(node: KeyNode): Promise<void>
   forgetNode(nodeId: string): Promise<void>
-  nodesSince(seenAfter: Date): Promise<KeyNode[]>
+  /** Those seen within so many milliseconds. */
+  nodesSeenWithin(ms: number): Promise<KeyNode[]>
+}
+
+/** A file key wrapped for one person, on the terms of their grant. */
+export interface HeldKeyRow {
+  readonly grantId: string
+  readonly sealedId: string
+  readonly userKeyVersion: number
+  readonly wrapped: string
+  readonly basis: GrantBasis
+  readonly expiresAt: Date | null
+}
+
+/** The purpose of a grant on one of a person's records, sealed under their key. */
+export interface PurposeRow {
+  readonly grantId: string
+  readonly sealed: string
+  readonly userKeyVersion: number
+}
+
+export interface NewWrapping extends Pick<HeldKeyRow, 'grantId' | 'sealedId' | 'wrapped'> {
+  /** The wrapping it takes the place of, if that is still there. */
+  readonly was: string
+}
+
+export interface NewPurpose extends Omit<PurposeRow, 'userKeyVersion'> {
+  readonly was: string
+}
+
+/** Turning one person's key; lists are in the order of their ids, after the last one seen. */
+export interface UserKeyRotationStore {
+  /** Locks the person's keys until the transaction ends; the version new wrappings use. */
+  lockUserKeys(userId: string): Promise<number | undefined>
+  /** A further version, which new wrappings use from now on; the others are superseded. */
+  insertNextUserKey(row: UserKeyRow, masterKeyId: string): Promise<void>
+  /** Wrapped keys of the person's grants. */
+  heldKeysAfter(
+    userId: string,
+    after: Pick<HeldKeyRow, 'grantId' | 'sealedId'> | undefined,
+    limit: number,
+  ): Promise<HeldKeyRow[]>
+  countHeldKeys(userId: string): Promise<number>
+  /** Sealed purposes of grants on the person's records, revoked ones too. */
+  purposesAfter(userId: string, after: string | undefined, limit: number): Promise<PurposeRow[]>
+  /** How many were put in place: those that changed meanwhile are left alone. */
+  rewrapHeldKeys(userKeyVersion: number, rows: readonly NewWrapping[]): Promise<number>
+  resealPurposes(userKeyVersion: number, rows: readonly NewPurpose[]): Promise<number>
+  /**
+   * Superseded versions since so many milliseconds or longer, locked until the transaction ends: nobody
+   * wraps with them any more.
+   */
+  lockSupersededUserKeys(sinceMs: number, limit: number): Promise<Omit<UserKeyRow, 'wrapped'>[]>
+  /** False where anything still needs it. */
+  removeUserKey(row: Omit<UserKeyRow, 'wrapped'>): Promise<boolean>
 }
 
 export interface RotationStores {
   readonly keys: KeyStore
   readonly rotation: RotationStore
+  readonly userKeyRotation: UserKeyRotationStore
   readonly audit: AuditStore
 }

@@ -2,7 +2,12 @@ import { StrongroomError } from '../errors/strongroom-error.js'
 import { GONE_MS } from './key-nodes.js'
 import { keyStatus } from './key-status.js'
 import { keyEvent, type RotationDependencies } from './rotate-master.js'
-import { masterKeyOf, masterKeyOfIndex, userKeyBatches } from './user-key-rows.js'
+import {
+  deploymentKeyRows,
+  masterKeyOf,
+  masterKeyOfDeployment,
+  userKeyBatches,
+} from './user-key-rows.js'
 
 export interface Retirement {
   readonly master_key: string
@@ -23,7 +28,9 @@ export function retireMaster(use: RotationDependencies) {
     if (found === undefined || !found.check_value) throw new StrongroomError('not_found')
     if (!found.safe.includes('retire')) throw stillNeeded()
     // By opening every key, not by what the rows say.
-    if ((await masterKeyOfIndex(use)) === masterKeyId) throw stillNeeded()
+    for (const row of await deploymentKeyRows(use)) {
+      if ((await masterKeyOfDeployment(use, row)) === masterKeyId) throw stillNeeded()
+    }
     for await (const rows of userKeyBatches(use)) {
       for (const row of rows) {
         if ((await masterKeyOf(use, row)) === masterKeyId) throw stillNeeded()
@@ -33,16 +40,17 @@ export function retireMaster(use: RotationDependencies) {
       await rotation.lockMasterKeys()
       // First, so that a node that comes up now finds it gone, or is seen below.
       await rotation.removeCheckValue(masterKeyId)
-      const live = await rotation.nodesSince(new Date(Date.now() - GONE_MS))
+      const live = await rotation.nodesSeenWithin(GONE_MS)
       const [counts, deployment] = [await rotation.countByMasterKey(), await keys.deploymentKeys()]
       const others = deployment.filter((row) => row.masterKeyId !== masterKeyId)
       const isNeeded =
         live.some(({ masterKeyIds }) => masterKeyIds[0] === masterKeyId) ||
         !others.some(({ use }) => use === 'check') ||
         counts.some((count) => count.masterKeyId === masterKeyId || count.masterKeyId === null) ||
-        deployment.some((row) => row.use === 'index-key' && row.masterKeyId === masterKeyId)
+        deployment.some((row) => row.use !== 'check' && row.masterKeyId === masterKeyId)
       if (isNeeded) throw stillNeeded()
-      await audit.append(keyEvent('keys.retire', masterKeyId))
+      await rotation.markRetired(masterKeyId)
+      await audit.append(keyEvent('keys.retire', { subjectId: masterKeyId }))
     })
     return { master_key: masterKeyId, nodes: found.nodes }
   }

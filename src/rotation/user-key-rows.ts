@@ -1,35 +1,40 @@
-import type { UserKeyRow } from '../keys/ports.js'
+import type { DeploymentKeyRow, UserKeyRow } from '../keys/ports.js'
+import { inBatches } from './in-batches.js'
 import type { WrappedUserKey } from './ports.js'
 import type { RotationDependencies } from './rotate-master.js'
 
 const BATCH = 200
 
 /** Every user key there is, some hundred at a time. */
-export async function* userKeyBatches({
-  db,
-}: Pick<RotationDependencies, 'db'>): AsyncGenerator<WrappedUserKey[], void> {
-  let rows = await db.stores.rotation.userKeysAfter(undefined, BATCH)
-  while (rows.length > 0) {
-    yield rows
-    rows = await db.stores.rotation.userKeysAfter(rows.at(-1), BATCH)
-  }
+export function userKeyBatches({ db }: Pick<RotationDependencies, 'db'>) {
+  return inBatches<WrappedUserKey>(BATCH, (after) => db.stores.rotation.userKeysAfter(after, BATCH))
 }
 
-export const claimsOf = ({ userId, version }: UserKeyRow) =>
+export const claimsOf = ({ userId, version }: Omit<UserKeyRow, 'wrapped'>) =>
   ({ use: 'user-key', user: userId, version }) as const
 
+/** The keys of the whole deployment that a master key wraps; check values stay with theirs. */
+export async function deploymentKeyRows({
+  db,
+}: Pick<RotationDependencies, 'db'>): Promise<WrappedDeploymentKey[]> {
+  return (await db.stores.keys.deploymentKeys()).flatMap((row) =>
+    row.use === 'check' ? [] : [{ ...row, use: row.use }],
+  )
+}
+
+export interface WrappedDeploymentKey extends DeploymentKeyRow {
+  readonly use: Exclude<DeploymentKeyRow['use'], 'check'>
+}
+
 /**
- * Opens the index key, to say which master key does; nothing where there is none yet.
+ * Opens a key of the deployment, to say which master key does.
  * @throws CryptoError where none does
  */
-export async function masterKeyOfIndex({
-  db,
-  provider,
-}: RotationDependencies): Promise<string | undefined> {
-  const rows = await db.stores.keys.deploymentKeys()
-  const found = rows.find(({ use }) => use === 'index-key')
-  if (found === undefined) return undefined
-  const { key, masterKeyId } = await provider.unwrapNamed(found.wrapped, { use: 'index-key' })
+export async function masterKeyOfDeployment(
+  { provider }: Pick<RotationDependencies, 'provider'>,
+  { use, wrapped }: WrappedDeploymentKey,
+): Promise<string> {
+  const { key, masterKeyId } = await provider.unwrapNamed(wrapped, { use })
   key.destroy()
   return masterKeyId
 }

@@ -21,6 +21,7 @@ const masterKey = FernetKey.generate()
 
 interface Sealing {
   sealed: Buffer
+  userKey: FernetKey
   rows: {
     user_key: { user: string; version: number; wrapped: string }
     wrapped_file_key: {
@@ -62,6 +63,7 @@ function sealing(
   const grant = { sealed_id, user, user_key_version: 3, basis: 'own', expires_at } as const
   return {
     sealed,
+    userKey,
     rows: {
       user_key: {
         user,
@@ -90,14 +92,18 @@ interface Recovery {
 }
 
 let runs = 0
-function recover({ sealed, rows }: Sealing, masterKeys = masterKey.exportText()): Recovery {
+function recover(
+  { sealed, rows }: Pick<Sealing, 'sealed' | 'rows'>,
+  masterKeys = masterKey.exportText(),
+  more: Readonly<Record<string, string>> = {},
+): Recovery {
   const own = `${folder}/${runs++}`
   const out = `${own}/out`
   mkdirSync(out, { recursive: true })
   writeFileSync(`${own}/sealed`, sealed)
   writeFileSync(`${own}/rows.json`, JSON.stringify(rows))
   const run = spawnSync(python, [script, `${own}/sealed`, `${own}/rows.json`, `${out}/plain`], {
-    env: { MASTER_KEYS: masterKeys, PYTHONUTF8: '1' },
+    env: { MASTER_KEYS: masterKeys, PYTHONUTF8: '1', ...more },
     encoding: 'utf8',
   })
   const output = existsSync(`${out}/plain`) ? readFileSync(`${out}/plain`) : undefined
@@ -123,6 +129,23 @@ await t.test('with the default segment size, a grant that ends, and a former mas
   const { run, output } = recover(sealing(data, { log2: 18, expires_at }), keys)
   t.equal(run.status, 0, run.stderr)
   t.ok(output?.equals(data))
+  t.end()
+})
+
+await t.test('where KMS or Vault holds the master key, with what these print', (t) => {
+  const data = randomBytes(S + 9)
+  const { sealed, rows, userKey } = sealing(data)
+  const wrapped = 'kms:0123456789abcdef:AAAA'
+  const held = { sealed, rows: { ...rows, user_key: { ...rows.user_key, wrapped } } }
+  const USER_KEY = Buffer.from(userKey.exportText(), 'base64url').toString('base64')
+  const { run, output } = recover(held, '', { USER_KEY: `${USER_KEY}\n` })
+  t.equal(run.status, 0, run.stderr)
+  t.ok(output?.equals(data))
+  t.match(recover(held).run.stderr, /KMS or Vault must open the user key/)
+  t.match(recover({ sealed, rows }, '', { USER_KEY }).run.stderr, /master key is needed/)
+  const other = recover(held, '', { USER_KEY: randomBytes(32).toString('base64') })
+  t.match(other.run.stderr, /file-key: another key/)
+  t.same(other.left, [])
   t.end()
 })
 

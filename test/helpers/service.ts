@@ -29,12 +29,17 @@ export const textOf = (userId: string) => `${userId} wrote this.`.padEnd(100, '.
 export type Service = Awaited<ReturnType<typeof makeService>>
 
 /** What `compose` wires, on a database and a folder of the test's. */
-export async function makeService(database: Database, folder: string) {
+export async function makeService(
+  database: Database,
+  folder: string,
+  masterKeys: readonly string[] = [FernetKey.generate().exportText()],
+) {
   const db = transactions(database)
   const blobs = await localDiskBlobStore({ folder })
-  const provider = localKeyProvider([FernetKey.generate().exportText()])
+  const provider = localKeyProvider(masterKeys)
   const hash = indexHash(await openDeploymentKeys({ provider, store: db.stores.keys }))
-  const ring = keyRing(userKeys({ provider, store: db.stores.keys }))
+  const users = userKeys({ provider, store: db.stores.keys })
+  const ring = keyRing(users)
   const audit = auditLog(db)
   const log = makeLogger({ logLevel: 'silent' })
   const onProblem = () => undefined
@@ -57,7 +62,10 @@ export async function makeService(database: Database, folder: string) {
   const read = startReading({ db, audit, blobs, hash, running, log })
   const list = listFiles({ db, audit, openEntry: open, log })
   const add = addVersion({ db, keyRing: ring, hash, limits })
-  return { db, database, blobs, folder, open, own, upload, read, running, list, seal, add }
+  return {
+    ...{ db, database, blobs, folder, open, own, upload, read, running, list, seal, add },
+    ...{ provider, users, ring },
+  }
 }
 
 export function actor(userId: string): Actor {
@@ -83,7 +91,7 @@ export interface Held {
 }
 
 export async function holds(
-  service: Service,
+  service: Pick<Service, 'upload' | 'db'>,
   userId: string,
   text = textOf(userId),
 ): Promise<Held> {

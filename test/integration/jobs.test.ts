@@ -212,7 +212,7 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
     const jobId = await jobs.add()
     const seen: { lease: number; told: number }[] = []
     const { problems } = jobs.run(
-      async (_job, signal) => {
+      async (_job, { signal }) => {
         const [row] = await jobs.rows()
         await jobs.leaseFor(jobId, 99)
         await untilAborted(signal).catch((error: unknown) => {
@@ -254,7 +254,7 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
     const runner = jobRunner({
       db: transactions(db),
       handlers: {
-        [jobs.kind]: async (_job, signal) => {
+        [jobs.kind]: async (_job, { signal }) => {
           await untilAborted(signal)
         },
         [other]: () => Promise.resolve(),
@@ -279,7 +279,7 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
     const jobId = await jobs.add()
     let begun = false
     let tidied = false
-    const first = jobs.run(async (_job, signal) => {
+    const first = jobs.run(async (_job, { signal }) => {
       begun = true
       await untilAborted(signal).catch(async (error: unknown) => {
         await jobs.rows()

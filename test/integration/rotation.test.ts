@@ -19,11 +19,15 @@ const people = 450
 
 /** A deployment with so many people, sealed under `old`, and what it takes to rotate. */
 async function deployment(t: Test, database: Database, count = 20) {
-  await database.script('truncate principals, user_keys, deployment_keys, key_nodes cascade')
+  await database.script(
+    'truncate principals, user_keys, deployment_keys, key_nodes, retired_master_keys cascade',
+  )
   await database.script('delete from audit_events')
   const db = transactions(database)
   const first = localKeyProvider([old])
   const index = await openDeploymentKeys({ provider: first, store: db.stores.keys })
+  // As a node does that was given the next key, last in its list.
+  await openDeploymentKeys({ provider: localKeyProvider([old, next]), store: db.stores.keys })
   const ring = userKeys({ provider: first, store: db.stores.keys })
   const keys = new Map<string, string>()
   for (let n = 0; n < count; n++) {
@@ -75,7 +79,7 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     })
     t.same(report, {
       master_key: idOf(next),
-      ...{ rewrapped: people, already: 0, index_key: true, verified: people },
+      ...{ rewrapped: people, already: 0, deployment_keys: 1, verified: people },
     })
     t.same(seen.at(-1), [3 * people, 3 * people])
     t.same(
@@ -98,8 +102,8 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     const { using, events } = await deployment(t, database)
     await rotateMaster(using(next, old))()
     const before = await events()
-    const { rewrapped, already, index_key } = await rotateMaster(using(next, old))()
-    t.same([rewrapped, already, index_key], [0, 20, false])
+    const { rewrapped, already, deployment_keys } = await rotateMaster(using(next, old))()
+    t.same([rewrapped, already, deployment_keys], [0, 20, 0])
     t.same(await events(), before)
   },
   'what is only not known is found out, and not wrapped again': async (t, database) => {
@@ -146,10 +150,12 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     )
   },
   'keys that people get meanwhile are seen to': async (t, database) => {
-    const { db, using, opensWith } = await deployment(t, database, people)
+    const { db, using, opensWith, sql } = await deployment(t, database, people)
     const ring = userKeys({ provider: using(next, old).provider, store: db.stores.keys })
     const made = [...Array(30).keys()].map((n) => ring.forWrapping(`newcomer-${n}`))
     await Promise.all([rotateMaster(using(next, old))(), ...made])
+    await sql(`delete from deployment_keys
+      where key_use = 'check' and master_key_id = '${idOf(next)}'`)
     await t.rejects(retireMaster(using(next, old))(idOf(old)), conflict, 'the last check value')
     await opensWith(next, old)
     await retireMaster(using(next, old))(idOf(old))
@@ -200,15 +206,47 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     )
     await sql('create table kept as select wrapped from deployment_keys')
     await sql(`update user_keys set master_key_id = null`)
-    t.match(await rotateMaster(using(next, old))(), { rewrapped: 20, index_key: true })
+    t.match(await rotateMaster(using(next, old))(), { rewrapped: 20, deployment_keys: 1 })
     await sql(`update deployment_keys d set wrapped = k.wrapped from kept k
       where d.key_use = 'index-key' and k.wrapped <> d.wrapped and not exists (
         select from deployment_keys c where c.wrapped = k.wrapped)`)
     await sql('drop table kept')
     await t.rejects(retireMaster(using(next, old))(idOf(old)), conflict)
-    t.match(await rotateMaster(using(next, old))(), { rewrapped: 0, index_key: true })
+    t.match(await rotateMaster(using(next, old))(), { rewrapped: 0, deployment_keys: 1 })
     await retireMaster(using(next, old))(idOf(old))
     await opensWith(next)
+  },
+  'a master key that was retired does not come back': async (t, database) => {
+    const { db, using, opensWith } = await deployment(t, database)
+    await rotateMaster(using(next, old))()
+    await retireMaster(using(next, old))(idOf(old))
+    await opensWith(next, old)
+    const checks = (await db.stores.keys.deploymentKeys()).filter(({ use }) => use === 'check')
+    t.same(
+      checks.map(({ masterKeyId }) => masterKeyId),
+      [idOf(next)],
+      'a node that still knows it writes no check value',
+    )
+    await t.rejects(opensWith(old, next), /was retired: take it out/, 'nor wraps with it')
+    const stale = userKeys({ provider: using(old, next).provider, store: db.stores.keys })
+    await t.rejects(stale.forWrapping('newcomer'), { code: 'keys_unavailable' })
+    await t.rejects(rotateMaster(using(old, next))(), conflict)
+    await opensWith(next)
+  },
+  'no master key is retired under a person who comes meanwhile': async (t, database) => {
+    for (let round = 0; round < 10; round++) {
+      const { db, using, opensWith } = await deployment(t, database, 1)
+      await rotateMaster(using(next, old))()
+      // A node that was not told yet: it makes a key under the old one, or none.
+      const stale = userKeys({ provider: using(old, next).provider, store: db.stores.keys })
+      const [made, retired] = await Promise.allSettled([
+        stale.forWrapping('newcomer'),
+        retireMaster(using(next, old))(idOf(old)),
+      ])
+      const outcomes = [made.status, retired.status]
+      t.ok(outcomes.includes('rejected') && outcomes.includes('fulfilled'), outcomes.join())
+      await opensWith(...(retired.status === 'fulfilled' ? [next] : [next, old]))
+    }
   },
   'the status says which step is safe': async (t, database) => {
     const { using, announce, opensWith } = await deployment(t, database)
@@ -218,7 +256,7 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
       return { old: stepsOf(old), next: stepsOf(next) }
     }
     const nodes = [await announce(old), await announce(old, next)]
-    t.same(await safe(old, next), { old: [], next: [] }, 'not everywhere yet')
+    t.same(await safe(old, next), { old: [], next: ['retire'] }, 'not everywhere yet')
     await nodes[0]?.()
     await opensWith(old, next)
     t.same(await safe(old, next), { old: [], next: ['move_first', 'retire'] }, 'either way')

@@ -2,6 +2,8 @@ import { filesAndRecords } from './0001-files-and-records.js'
 import { recurringJobs } from './0002-recurring-jobs.js'
 import { keyRotation } from './0003-key-rotation.js'
 import { jobProgress } from './0004-job-progress.js'
+import { userKeyRotation } from './0005-user-key-rotation.js'
+import { holdsAndErasures } from './0006-holds-and-erasures.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -13,4 +15,6 @@ export const migrations: readonly Migration[] = [
   recurringJobs,
   keyRotation,
   jobProgress,
+  userKeyRotation,
+  holdsAndErasures,
 ]

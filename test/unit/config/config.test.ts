@@ -49,7 +49,7 @@ void t.test('an empty environment gives the defaults', (t) => {
     filesDir: '/srv/storage/files',
     databaseUrl: undefined,
     shutdownSeconds: 30,
-    deletion: { retentionDays: 30 },
+    deletion: { retentionDays: 30, backupRetentionDays: 35 },
     http: {
       host: '127.0.0.1',
       port: 8006,

@@ -1,0 +1,63 @@
+import type { OldCopiesRemover } from '../erasure/ports.js'
+import type { Database, Query } from './database.js'
+import { run } from './run.js'
+
+/**
+ * A deleted row stays in its page until that is written anew, and in the log until its segments are
+ * gone. Rewriting a table (CLUSTER) copies the rows that are there into new files, indexes with it.
+ */
+
+const TABLES = ['user_keys', 'wrapped_file_keys', 'grants', 'file_versions', 'files'] as const
+const REWRITE_LIMIT_MS = 10 * 60_000
+const MOST_SEGMENTS = 1_000
+
+const rewriteOf = (table: string) =>
+  `set local statement_timeout = 0; cluster ${table} using ${table}_pkey`
+
+const switchSegment: Query = { name: 'old-copies-switch', text: 'select pg_switch_wal()' }
+/** Something to log, since an empty segment is not ended. */
+const logSomething: Query = {
+  name: 'old-copies-log',
+  text: `select pg_logical_emit_message(false, 'strongroom', 'old copies')`,
+}
+/** Segments kept for use again: under names to come, with what they held. */
+const segmentsAhead: Query = {
+  name: 'old-copies-ahead',
+  text: `select count(*)::int as count from pg_ls_waldir()
+    where name ~ '^[0-9A-F]{24}$' and name > pg_walfile_name(pg_current_wal_insert_lsn())`,
+}
+
+export function oldCopies(db: Database): OldCopiesRemover {
+  return {
+    remove: async ({ rewrite }) => {
+      if (db.engine !== 'embedded' && !rewrite) return 'left'
+      // One by one: each is locked only while it is written.
+      for (const table of TABLES) {
+        await db.transaction((sql) => sql.script(rewriteOf(table)), { limitMs: REWRITE_LIMIT_MS })
+      }
+      if (db.engine === 'embedded') await removeFromLog(db)
+      return 'removed'
+    },
+  }
+}
+
+/** The embedded database is ours alone: catalogue, checkpoints and log as well. */
+async function removeFromLog(db: Database): Promise<void> {
+  // Samples of columns, from before they were excepted.
+  await db.script('VACUUM FULL pg_statistic')
+  await endSegment(db)
+  // Removes the old files, and the segments before this one or renames them for use again.
+  await db.script('CHECKPOINT')
+  for (let n = 0; n < MOST_SEGMENTS && (await ahead(db)) > 0; n++) await endSegment(db)
+  await db.script('CHECKPOINT')
+}
+
+async function endSegment(db: Database): Promise<void> {
+  await run(db, logSomething, [])
+  // What is left of a segment that is ended is overwritten with zeros.
+  await run(db, switchSegment, [])
+}
+
+async function ahead(db: Database): Promise<number> {
+  return (await db.rows<{ count: number }>(segmentsAhead))[0]?.count ?? 0
+}

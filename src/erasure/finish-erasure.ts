@@ -1,0 +1,142 @@
+import { auditEvent } from '../audit/audit-log.js'
+import type { BlobStore } from '../blobs/blob-store.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
+import { actionOf } from '../files/file-action.js'
+import { systemActor } from '../files/purge-due.js'
+import type { NewJob } from '../jobs/ports.js'
+import type { Transactions } from '../ports/transactions.js'
+import type { ErasureRow, ErasureStores, OldCopiesRemover } from './ports.js'
+
+export const SHRED = 'shred'
+
+export function shredJob(erasureId: string): NewJob {
+  return { jobId: erasureId, kind: SHRED, payload: { erasureId } }
+}
+
+interface Dependencies {
+  readonly db: Transactions<ErasureStores>
+  readonly blobs: Pick<BlobStore, 'remove'>
+  readonly oldCopies: OldCopiesRemover
+  /** Days after which no backup is kept. */
+  readonly backupRetentionDays: number
+}
+
+export interface FinishContext {
+  /** Rewrites the tables also where the database is not ours alone. */
+  readonly rewrite?: boolean
+  readonly signal?: AbortSignal | undefined
+  /** Told how many files and sealed bytes are done with. */
+  readonly progress?: (done: number) => void
+}
+
+export type FinishErasure = (erasureId: string, context?: FinishContext) => Promise<ErasureRow>
+
+const KEYS_A_STEP = 1_000
+const FILES_A_STEP = 100
+const DAY_MS = 86_400_000
+
+/**
+ * Everything that follows from destroyed keys, in steps of which each may be the last: what is left of
+ * it is found again. Wrapped file keys, files nobody can open any more, sealed bytes, old copies; then
+ * the time from which backups are counted. Done again after it was finished, it does no more than
+ * to rewrite the tables where that is asked for and was not done.
+ *
+ * @throws StrongroomError `not_found`
+ */
+export function finishErasure(use: Dependencies): FinishErasure {
+  return async (erasureId, context = {}) => {
+    const row = await use.db.stores.erasures.find(erasureId)
+    if (row === undefined) throw new StrongroomError('not_found')
+    const { rewrite = false } = context
+    if (row.finishedAt !== null && !(rewrite && row.oldCopies === 'left')) return row
+    const step = stepping(context)
+    if (row.personId !== null) {
+      await destroyFileKeys(use, row.personId, step)
+      await purgeFiles(use, erasureId, row.personId, step)
+    }
+    await removeBytes(use, erasureId, step)
+    const oldCopies = await use.oldCopies.remove({ rewrite })
+    const finishedAt = new Date()
+    const backupsExpireAt = new Date(finishedAt.getTime() + use.backupRetentionDays * DAY_MS)
+    await use.db.stores.erasures.finish(erasureId, { finishedAt, oldCopies, backupsExpireAt })
+    return { ...row, ...(await use.db.stores.erasures.find(erasureId)) }
+  }
+}
+
+type Step = (done: number) => void
+
+function stepping({ signal, progress }: FinishContext): Step {
+  let all = 0
+  return (done) => {
+    signal?.throwIfAborted()
+    all += done
+    progress?.(all)
+  }
+}
+
+async function destroyFileKeys({ db }: Dependencies, personId: string, step: Step): Promise<void> {
+  let destroyed = KEYS_A_STEP
+  while (destroyed === KEYS_A_STEP) {
+    step(0)
+    destroyed = await db.stores.erasures.destroyFileKeys(personId, KEYS_A_STEP)
+  }
+}
+
+async function purgeFiles(
+  use: Dependencies,
+  erasureId: string,
+  personId: string,
+  step: Step,
+): Promise<void> {
+  for (;;) {
+    const fileIds = await use.db.stores.erasures.openByNobody(personId, FILES_A_STEP)
+    for (const fileId of fileIds) {
+      step(1)
+      await purgeOne(use, erasureId, fileId)
+    }
+    if (fileIds.length < FILES_A_STEP) return
+  }
+}
+
+async function purgeOne({ db }: Dependencies, erasureId: string, fileId: string): Promise<void> {
+  await db.transaction(async ({ audit, erasures, files }) => {
+    const found = await files.find(fileId)
+    if (found === undefined) return
+    await files.lockOwner(found.ownerId)
+    const file = await files.lockFile(fileId)
+    // A grant may have been given meanwhile by somebody who could open it, and a hold placed on that.
+    if (file === undefined || (await files.isHeld(fileId))) return
+    const now = new Date()
+    if ((await files.grants(fileId)).some((grant) => isOpen(grant.expiresAt, now))) return
+    const sealedIds = await erasures.shredFile(fileId, 'strongroom', now)
+    await erasures.addBlobs(erasureId, sealedIds)
+    await erasures.addFile(erasureId, sealedIds.length)
+    await audit.append(
+      auditEvent(systemActor('shred'), {
+        action: actionOf(file.kind, 'purge'),
+        outcome: 'success',
+        fileId,
+        patientId: file.kind === 'record' ? file.ownerId : undefined,
+        version: file.version,
+      }),
+    )
+  })
+}
+
+const isOpen = (expiresAt: Date | null, now: Date) => expiresAt === null || expiresAt > now
+
+async function removeBytes(
+  { blobs, db }: Dependencies,
+  erasureId: string,
+  step: Step,
+): Promise<void> {
+  for (;;) {
+    const sealedIds = await db.stores.erasures.blobs(erasureId, FILES_A_STEP)
+    for (const sealedId of sealedIds) {
+      step(1)
+      await blobs.remove(sealedId)
+      await db.stores.erasures.removeBlob(sealedId)
+    }
+    if (sealedIds.length < FILES_A_STEP) return
+  }
+}

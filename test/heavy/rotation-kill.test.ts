@@ -1,0 +1,214 @@
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as wait } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { pdf } from '../acceptance/support/content.js'
+import { filePath, type Person, personOf } from '../acceptance/support/people.js'
+import { type Server, startServer } from '../acceptance/support/server.js'
+import { randomOf } from '../helpers/random.js'
+
+// A person's key is turned while fifty readers a second read what it opens. Five times the one who turns
+// it is killed between a tenth and nine tenths of the way: on PostgreSQL the command, on the embedded
+// database the service. A node goes on with it by itself, and it ends complete.
+// GRANTS=10000 for the full figure; SEED repeats what is drawn, not its timing.
+
+const grants = Number(process.env['GRANTS'] ?? 1_500)
+const seed = Number(process.env['SEED'] ?? 8006)
+const random = randomOf(seed)
+const kills = 5
+const readsASecond = 50
+const uploadsAtOnce = 16
+
+interface File {
+  readonly path: string
+  readonly bytes: Buffer
+}
+
+async function makeFiles(person: Person): Promise<File[]> {
+  const files: File[] = []
+  let next = 0
+  const client = async () => {
+    while (next < grants) {
+      const bytes = pdf(`grant ${next++}`, 1_000)
+      files.push({ path: filePath(await person.file(bytes)), bytes })
+    }
+  }
+  await Promise.all(Array.from({ length: uploadsAtOnce }, client))
+  return files
+}
+
+/** Readers at a steady rate, whatever becomes of the ones before. */
+function startReading(person: Person, files: readonly File[]) {
+  const wrong: string[] = []
+  const counts = { reads: 0, unanswered: 0 }
+  const is = { down: false, over: false }
+  const under = new Set<Promise<void>>()
+  const readOne = async ({ path, bytes }: File) => {
+    const wasDown = is.down
+    try {
+      const answer = await person.get(path)
+      counts.reads += 1
+      if (answer.status !== 200) wrong.push(`${answer.status} ${answer.body.code ?? ''}`)
+      else if (!answer.bytes.equals(bytes)) wrong.push('other bytes')
+    } catch (error) {
+      // Nobody listens while the service is down: that is no answer, and no wrong one.
+      if (wasDown || is.down) counts.unanswered += 1
+      else wrong.push(String(error))
+    }
+  }
+  const reading = (async () => {
+    const start = performance.now()
+    for (let n = 0; !is.over; n++) {
+      await wait(Math.max(start + (n * 1_000) / readsASecond - performance.now(), 0))
+      const file = files[Math.floor(random() * files.length)]
+      if (file === undefined) throw new Error('There is nothing to read')
+      const read = readOne(file)
+      under.add(read)
+      void read.then(() => under.delete(read))
+    }
+    await Promise.all(under)
+    return (performance.now() - start) / 1_000
+  })()
+  return {
+    wrong,
+    counts,
+    setDown: (down: boolean) => {
+      is.down = down
+    },
+    stop: async () => {
+      is.over = true
+      return await reading
+    },
+  }
+}
+
+/** Between a tenth and nine tenths, where the batch during which it is reached ends. */
+const drawShare = () => 0.1 + 0.65 * random()
+
+/**
+ * Has the service on the embedded database turn the key, and kills it where so much is wrapped anew: the
+ * share at which it was killed, by the last it said of itself.
+ */
+async function killService(
+  server: Server,
+  { user, share, beforeKill }: { user: string; share: number; beforeKill: () => void },
+): Promise<number> {
+  const socketPath = join(server.dataDir, 'control.sock')
+  const call = request({ socketPath, method: 'POST', path: '/operations/keys-rotate-user' })
+  call.end(JSON.stringify({ user_id: user }))
+  const answer = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
+    call.once('response', resolve).once('error', reject)
+  })
+  for await (const text of createInterface({ input: answer })) {
+    const { progress } = JSON.parse(text) as { progress?: { done: number; total: number } }
+    if (progress === undefined) throw new Error(`It ended before it was killed: ${text}`)
+    // Of three rounds the second one wraps.
+    const wrapped = (3 * progress.done) / progress.total - 1
+    if (wrapped < share) continue
+    call.on('error', () => undefined)
+    beforeKill()
+    await server.kill()
+    return wrapped
+  }
+  throw new Error('It ended before it was killed')
+}
+
+/** Has a command turn the key, and kills it where the database says that so much is wrapped anew. */
+async function killCommand(server: Server, user: string, share: number): Promise<number> {
+  const before = await activeVersion(server, user)
+  const command = server.beginCommand(['keys', 'rotate-user', user])
+  for (;;) {
+    const [row] = await query(
+      server,
+      `select count(*)::int as n from wrapped_file_keys w join grants g using (grant_id)
+       where g.user_id = '${user}' and w.user_key_version > ${before}`,
+    )
+    const wrapped = Number(row?.['n']) / grants
+    if (command.isOver()) throw new Error(`It ended first: ${(await command.result).err}`)
+    if (wrapped < share) continue
+    command.kill()
+    await command.result
+    return wrapped
+  }
+}
+
+async function query({ database }: Server, text: string) {
+  if (database === undefined) throw new Error('There is no PostgreSQL')
+  return await database.query(text)
+}
+
+async function activeVersion(server: Server, user: string): Promise<number> {
+  const text = `select version from user_keys where user_id = '${user}' and active`
+  return Number((await query(server, text))[0]?.['version'])
+}
+
+interface Job {
+  readonly kind: string
+  readonly failures: number
+}
+
+/** Until no turn of a key is under way or waiting. */
+async function untilTurned(t: Test, server: Server): Promise<void> {
+  const deadline = Date.now() + 120_000
+  for (;;) {
+    const { code, out, err } = await server.command('jobs', '--json')
+    if (code !== 0) throw new Error(`jobs: ${code} ${err} ${out}`)
+    const jobs = JSON.parse(out) as readonly Job[]
+    if (!jobs.some(({ kind }) => kind === 'rotate-user')) return
+    if (Date.now() > deadline) return void t.fail('nobody went on with it')
+    await wait(250)
+  }
+}
+
+await t.test(`${grants} grants, seed ${seed}`, { timeout: 1_200_000 }, async (t) => {
+  const server = await startServer({ LOG_LEVEL: 'warn' })
+  t.teardown(() => server.close())
+  const user = 'ann'
+  const ann = personOf(server, user, { exp: Math.floor(Date.now() / 1000) + 86_400 })
+  const files = await makeFiles(ann)
+  t.equal(files.length, grants)
+  const readers = startReading(ann, files)
+  const shares: string[] = []
+  for (let kill = 1; kill <= kills; kill++) {
+    const share = drawShare()
+    let at: number
+    if (server.database === undefined) {
+      const beforeKill = () => {
+        readers.setDown(true)
+      }
+      at = await killService(server, { user, share, beforeKill })
+      await server.start({ LOG_LEVEL: 'warn' })
+      readers.setDown(false)
+    } else {
+      at = await killCommand(server, user, share)
+      // Once by the clock; after that its lease is ended for it, to save the time.
+      const ends = `update jobs set lease_until = now() where kind = 'rotate-user'`
+      if (kill > 1) await query(server, ends)
+    }
+    t.ok(at >= 0.1 && at <= 0.9, `kill ${kill}: at ${Math.round(at * 100)} %`)
+    shares.push(`${Math.round(at * 100)} %`)
+    await untilTurned(t, server)
+    if (server.database !== undefined) {
+      t.equal(await activeVersion(server, user), kill + 1, 'one new version, gone on with')
+      const text = `select distinct w.user_key_version::int as v from wrapped_file_keys w
+        join grants g using (grant_id) where g.user_id = '${user}'`
+      t.same(await query(server, text), [{ v: kill + 1 }], 'everything is under it')
+    }
+  }
+  const { code, out, err } = await server.command('keys', 'rotate-user', user, '--json')
+  t.equal(code, 0, err)
+  const report = JSON.parse(out) as Record<string, unknown>
+  t.match(report, { version: kills + 2, rewrapped: grants, verified: grants })
+  const seconds = await readers.stop()
+  t.same(readers.wrong, [], 'no reader saw a failure')
+  const { reads, unanswered } = readers.counts
+  if (server.database !== undefined) t.equal(unanswered, 0, 'the service was there all the time')
+  const rate = (reads + unanswered) / seconds
+  t.ok(rate > readsASecond * 0.8, `${rate.toFixed(0)} reads a second`)
+  for (const { path, bytes } of files) {
+    const answer = await ann.get(path)
+    if (answer.status !== 200 || !answer.bytes.equals(bytes)) t.fail(`${answer.status} ${path}`)
+  }
+  t.comment(`total: ${JSON.stringify({ grants, kills: shares, reads, unanswered, seconds })}`)
+})
