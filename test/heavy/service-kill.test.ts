@@ -4,13 +4,20 @@ import { eventually } from '../acceptance/support/eventually.js'
 import { assign, type Person, personOf, recordType } from '../acceptance/support/people.js'
 import { type Server, startServer } from '../acceptance/support/server.js'
 import { randomOf } from '../helpers/random.js'
-import { aimAtCommand, aimAtRequest, aimAtStart, struck } from './support/service-aim.js'
+import {
+  aimAtAnswer,
+  aimAtCommand,
+  aimAtRequest,
+  aimAtStart,
+  struck,
+} from './support/service-aim.js'
 import { type Findings, settle, verify } from './support/service-check.js'
-import { commands, type Report } from './support/service-commands.js'
+import { commands, isUnderWay, type Report } from './support/service-commands.js'
 import { type MasterKeys, makePeople, masterKeys } from './support/service-keys.js'
-import { durations, isRequestKind, type Kind, requestKinds } from './support/service-kinds.js'
+import { durations, isRequestKind, type Kind } from './support/service-kinds.js'
 import { type Round, type Upload, work } from './support/service-load.js'
 import type { Client } from './support/service-model.js'
+import { type Aim, kinds, leastOf, planTurn, shuffled } from './support/service-plan.js'
 import { type Reckoned, reckon, type Setting, startLater } from './support/service-reckoning.js'
 import { ageFiles, onDatabase } from './support/service-stored.js'
 
@@ -29,22 +36,13 @@ const clientsARound = 4
 const residents = 1_500
 /** Small, so that uploads of several segments are cheap. */
 const segmentSizeLog2 = 16
-/** How many times each kind has its turn while the master key turns once. */
-const timesATurn = kills >= 100 ? 2 : 1
 /** Of all there is, opened again after each turn of the master key. */
 const sampleSize = 40
 
+/** How often a kill that came too late is repeated. */
+const mostRepeats = 3
+
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
-
-/** What a kill is aimed at, and how the service runs then. */
-interface Aim extends Setting {
-  readonly kind: Kind
-}
-
-const kinds: readonly Kind[] = [...requestKinds, 'start', ...commands.map(({ name }) => name)]
-
-/** How many kills must have broken something of each kind off. */
-const least = kills >= 500 ? 10 : Math.floor(kills / (1.5 * kinds.length))
 
 interface Sums {
   /** Changes answered with success. */
@@ -75,11 +73,9 @@ await t.test(
   async (t) => {
     const soak = await setUp(t)
     let versions = 0
-    let missed: Kind[] = []
     for (let kill = 0; kill < kills; soak.sums.turns++) {
-      const aims = planTurn(missed).slice(0, kills - kill)
-      missed = await killInTurn(t, soak, aims, kill)
-      kill += aims.length
+      const aims = planTurn(random, kills - kill)
+      kill += await killInTurn(t, soak, aims, { before: kill, spare: kills - kill - aims.length })
       versions = await reckon(t, soak, `after ${kill} kills`)
     }
     await soak.start({ phase: 'alone', isFinal: false })
@@ -100,31 +96,53 @@ async function setUp(t: Test): Promise<Soak> {
     makePeople(database, keys.setting('alone'), residents),
   )
   const times = durations(Object.fromEntries(commands.map(({ name, usualMs }) => [name, usualMs])))
+  const clients: Client[] = []
   const soak: Soak = {
-    ...{ server, admin, type, people, masterKeys: keys, durations: times },
-    clients: [],
+    ...{ server, admin, type, people, clients, masterKeys: keys, durations: times },
     waiting: new Set(),
     halfDone: new Map(),
     byKind: new Map(),
     swept: { orphans: 0, intents: 0, halfWritten: 0, destroyed: 0 },
     sums: { acknowledged: 0, inFlight: 0, uploads: 0, carriedOut: 0, turns: 0 },
+    idle: () => idleOf(clients),
     start: async (as) => {
       const begun = performance.now()
       await server.start(settingsOf(keys, as))
       times.note('start', performance.now() - begun)
     },
-    run: async (...args) => {
-      const { code, out, err } = await server.command(...args, '--json')
-      if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code ?? 'a signal'}: ${err}`)
-      return JSON.parse(out) as Report
-    },
-    repeat: async (t, what) => {
-      const found = await settle(newRound(soak, 0, false), soak.clients, soak.waiting)
-      for (const { content } of soak.waiting) found.repeats.push(`${content.seed}: in progress`)
-      holds(t, found, what)
-    },
+    run: (...args) => runToItsEnd(server, args),
+    repeat: (t, what) => repeatWaiting(t, soak, what),
   }
   return soak
+}
+
+async function runToItsEnd(server: Server, args: readonly string[]): Promise<Report> {
+  for (let tries = 0; ; tries++) {
+    const { code, out, err } = await server.command(...args, '--json')
+    if (code === 0) return JSON.parse(out) as Report
+    if (!isUnderWay(err) || tries > 30) {
+      throw new Error(`${args.join(' ')} ended with ${code ?? 'a signal'}: ${err}`)
+    }
+    await wait(1_000)
+  }
+}
+
+/** Of neither this round nor the one before. */
+function idleOf(clients: readonly Client[]): Client {
+  const others = clients.slice(0, -2 * (clientsARound + 1))
+  const [one] = shuffled(
+    random,
+    others.filter(({ items }) => items.some(({ state }) => state.isLive)),
+  )
+  if (one === undefined) throw new Error('Everyone is at work')
+  return one
+}
+
+async function repeatWaiting(t: Test, soak: Soak, what: string): Promise<void> {
+  const round = newRound(soak, 0, { isFinal: false, pauseMs: 0 })
+  const found = await settle(round, soak.clients, soak.waiting)
+  for (const { content } of soak.waiting) found.repeats.push(`${content.seed}: in progress`)
+  holds(t, found, what)
 }
 
 function settingsOf(keys: MasterKeys, { phase, isFinal }: Setting): Record<string, string> {
@@ -141,74 +159,64 @@ function someone(server: Server, id: string, role: string): Person {
   return personOf(server, id, { role, exp })
 }
 
-function shuffled<T>(all: readonly T[]): T[] {
-  return all
-    .map((one) => ({ one, at: random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ one }) => one)
-}
-
-/** Every kind in a drawn order, and once more what the last turn's kills came too late for. */
-function planTurn(missed: readonly Kind[]): Aim[] {
-  const all = [...Array.from({ length: timesATurn }, () => kinds).flat(), ...missed]
-  const aim = (phase: Setting['phase']) => (kind: Kind) =>
-    ({ kind, phase, isFinal: kind === 'purge' }) as const
-  const bound = commands.filter(({ phase }) => phase === 'moved')
-  const isBound = (kind: Kind) => bound.some(({ name }) => name === kind)
-  const last = bound.filter(({ isLast }) => isLast === true).map(({ name }) => name)
-  const free = shuffled(all.filter((kind) => !isBound(kind)))
-  const late = free.splice(Math.ceil(free.length / 2))
-  const turning = all.filter((kind) => isBound(kind) && !last.some((name) => name === kind))
-  return [
-    ...free.slice(0, 1).map(aim('alone')),
-    ...free.slice(1).map(aim('added')),
-    ...shuffled([...late, ...turning]).map(aim('moved')),
-    ...last.map(aim('moved')),
-  ]
-}
-
-/** The kills of a turn; the kinds they came too late for. */
+/** The kills of a turn, again where one came too late and there are kills to spare; how many. */
 async function killInTurn(
   t: Test,
   soak: Soak,
   aims: readonly Aim[],
-  before: number,
-): Promise<Kind[]> {
-  const missed: Kind[] = []
-  const [first] = aims
-  if (first !== undefined) await soak.start(first)
+  { before, spare }: { readonly before: number; readonly spare: number },
+): Promise<number> {
+  const [first, ...queue] = aims
+  if (first === undefined) return 0
+  await soak.start(first)
   await verifySome(t, soak, `after ${before} kills`)
-  for (const [at, aim] of aims.entries()) {
-    // The new key comes first only where all that ran without are gone.
-    if (aim.phase === 'moved' && aims[at - 1]?.phase !== 'moved') await startLater(t, soak, aim)
-    const next = aims[at + 1]
-    const goesOn = next !== undefined && (next.phase !== 'moved' || aim.phase === 'moved')
-    const after = goesOn ? next : { ...aim, isFinal: false }
-    if (!(await killOnce(t, soak, before + at + 1, { aim, after }))) missed.push(aim.kind)
+  let done = 0
+  let again = 0
+  for (let aim: Aim | undefined = first; aim !== undefined; ) {
+    const current: Aim = aim
+    const following = (isHit: boolean) => {
+      const canRepeat = again < mostRepeats && done < aims.length + spare - queue.length
+      const isAgain = !isHit && canRepeat
+      again = isAgain ? again + 1 : 0
+      return isAgain ? current : queue.shift()
+    }
+    aim = await killOnce(t, soak, before + ++done, { aim, following })
   }
-  return missed
+  return done
 }
 
-/** Load, kill, restart, and all that was touched verified. Whether it struck what it was aimed at. */
+interface Shot {
+  readonly aim: Aim
+  /** What the next kill is aimed at. */
+  readonly following: (isHit: boolean) => Aim | undefined
+}
+
+/** Load, kill, restart, and all that was touched verified; what the next kill is aimed at. */
 async function killOnce(
   t: Test,
   soak: Soak,
   kill: number,
-  { aim, after }: { readonly aim: Aim; readonly after: Aim },
-): Promise<boolean> {
+  { aim, following }: Shot,
+): Promise<Aim | undefined> {
   const { clients, waiting } = soak
   const what = `kill ${kill}, seed ${seed}`
   const former = clients.slice(-clientsARound - 1)
   const present = await newClients(soak, { kill, former, aim })
   clients.push(...present)
-  const round = newRound(soak, kill, aim.isFinal)
+  const isByCommand = commands.some(({ name }) => name === aim.kind)
+  // A command takes a while to begin: what is done meanwhile has to be verified as well.
+  const pauseMs = isByCommand ? 250 : 0
+  const round = newRound(soak, kill, { isFinal: aim.isFinal, pauseMs })
   const begun = performance.now()
-  const kinds = await runUntilKilled(soak, round, { present, aim, after })
+  const { kinds, after } = await runUntilKilled(soak, round, { present, aim })
   const killed = performance.now()
-  if (after.kind === 'sweep') await ageFiles(soak.server)
-  await soak.start(after)
+  const next = following(kinds.has(aim.kind))
+  // The new key comes first only where all that ran without are gone.
+  const isTurning = next?.phase === 'moved' && aim.phase !== 'moved'
+  if (next?.kind === 'sweep') await ageFiles(soak.server)
+  await soak.start(isTurning || next === undefined ? { ...aim, isFinal: false } : next)
   const started = performance.now()
-  for (const command of commands) if (kinds.has(command.name)) await command.after?.(soak)
+  for (const each of after) await each()
   const { carriedOut, ...findings } = await settle(round, [...former, ...present], waiting)
   t.comment(
     `${what}: aimed at ${aim.kind}, struck ${[...kinds].join(', ') || 'nothing'};`,
@@ -219,7 +227,8 @@ async function killOnce(
   count(soak, round, kinds, carriedOut)
   t.strictSame(round.problems, [], `${what}: only the kill broke anything`)
   holds(t, findings, what)
-  return kinds.has(aim.kind)
+  if (isTurning) await startLater(t, soak, next)
+  return next
 }
 
 function count(
@@ -240,7 +249,7 @@ async function newClients(
   { server, admin }: Soak,
   { kill, former, aim }: { kill: number; former: readonly Client[]; aim: Aim },
 ): Promise<Client[]> {
-  const isOfRecords = aim.kind === 'grant' || aim.kind === 'revoke' || random() < 0.5
+  const isOfRecords = ['grant', 'revoke', 'answer'].includes(aim.kind) || random() < 0.5
   const isAimedSlow = random() < 0.3
   return await Promise.all(
     Array.from({ length: clientsARound + 1 }, async (_, index): Promise<Client> => {
@@ -260,10 +269,10 @@ async function newClients(
 function newRound(
   { type, durations }: Pick<Soak, 'type' | 'durations'>,
   number: number,
-  isFinal: boolean,
+  { isFinal, pauseMs }: Pick<Round, 'isFinal' | 'pauseMs'>,
 ): Round {
   return {
-    ...{ number, random, type, isFinal, durations },
+    ...{ number, random, type, isFinal, durations, pauseMs },
     flights: new Set(),
     acknowledged: 0,
     isOver: false,
@@ -271,20 +280,24 @@ function newRound(
   }
 }
 
-/** The kinds of operations the kill broke off. */
+interface Broken {
+  /** The kinds of operations the kill broke off. */
+  readonly kinds: ReadonlySet<Kind>
+  /** To be done after the restart. */
+  readonly after: readonly (() => Promise<void>)[]
+}
+
 async function runUntilKilled(
   soak: Soak,
   round: Round,
-  { present, aim, after }: { present: readonly Client[]; aim: Aim; after: Aim },
-): Promise<Set<Kind>> {
-  const { server, masterKeys } = soak
-  const aimed = present[clientsARound]
+  { present, aim }: { present: readonly Client[]; aim: Aim },
+): Promise<Broken> {
   const command = commands.find(({ name }) => name === aim.kind)
   await command?.prepare?.(soak)
   const working = present.slice(0, clientsARound).map((client) => work(round, client))
   const kill = async () => {
     round.isOver = true
-    await server.kill()
+    await soak.server.kill()
   }
   // Two of three times there is something acknowledged, else the first requests are struck as well.
   if (round.number % 3 !== 0) {
@@ -292,14 +305,34 @@ async function runUntilKilled(
     await eventually('an acknowledgement', isUnderWay, 60_000)
     await wait(random() * 400)
   }
-  let isHit = false
-  if (command !== undefined) isHit = await aimAtCommand(soak, round, command, kill)
-  else if (aimed !== undefined && isRequestKind(aim.kind)) {
-    await aimAtRequest(round, aimed, aim.kind, kill)
-  } else await wait(random() * 300).then(kill)
+  if (command !== undefined) {
+    const { isHit, after } = await aimAtCommand(soak, round, command, kill)
+    await Promise.all(working)
+    return { kinds: struck(round, isHit ? aim.kind : undefined), after }
+  }
+  const isHit = await strike(soak, round, { client: present[clientsARound], aim, kill })
   await Promise.all(working)
-  if (aim.kind === 'start') isHit = await aimAtStart(soak, random, settingsOf(masterKeys, after))
-  return struck(round, isHit ? aim.kind : undefined)
+  return { kinds: struck(round, isHit ? aim.kind : undefined), after: [] }
+}
+
+/** Whether what it was aimed at was struck, where requests without an answer do not tell. */
+async function strike(
+  soak: Soak,
+  round: Round,
+  { client, aim, kill }: { client: Client | undefined; aim: Aim; kill: () => Promise<void> },
+): Promise<boolean> {
+  if (client === undefined) throw new Error('Nobody is there to ask')
+  if (isRequestKind(aim.kind)) {
+    await aimAtRequest(round, client, aim.kind, kill)
+    return false
+  }
+  if (aim.kind === 'answer') {
+    await aimAtAnswer(round, client, kill)
+    return true
+  }
+  await wait(random() * 300)
+  await kill()
+  return await aimAtStart(soak, random, settingsOf(soak.masterKeys, aim))
 }
 
 function holds(t: Test, { lost, half, repeats }: Findings, what: string): void {
@@ -311,7 +344,10 @@ function holds(t: Test, { lost, half, repeats }: Findings, what: string): void {
 /** What is opened by the new master key alone, some of all there is. */
 async function verifySome(t: Test, { clients }: Soak, what: string): Promise<void> {
   const findings: Findings = { lost: [], half: [], repeats: [] }
-  const items = shuffled(clients.flatMap((client) => client.items)).slice(0, sampleSize)
+  const items = shuffled(
+    random,
+    clients.flatMap((client) => client.items),
+  ).slice(0, sampleSize)
   await verify([], items, findings)
   holds(t, findings, what)
 }
@@ -331,9 +367,10 @@ async function verifyAll(t: Test, soak: Soak, versions: number): Promise<void> {
 
 function tellAll(t: Test, soak: Soak, versions: number): void {
   const { sums, byKind, clients, swept, halfDone } = soak
+  const least = leastOf(kills)
   for (const kind of kinds) {
     const found = byKind.get(kind) ?? 0
-    t.ok(found >= least, `${found} kills broke ${kind} off, at least ${least}`)
+    t.ok(found >= least, `${found} kills struck ${kind}, at least ${least}`)
   }
   t.ok(sums.acknowledged >= kills, `${sums.acknowledged} changes were acknowledged and hold`)
   const figures = {

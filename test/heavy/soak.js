@@ -243,7 +243,8 @@ function kindsOf(results) {
   if (found.length === 0) return []
   const kinds = Object.keys(found[0].figures.byKind)
   return [
-    'How many kills of the service found an operation of each kind under way, and broke it off:',
+    'How many kills of the service struck an operation of each kind (`start`: it was starting; `answer`:',
+    'the moment an answer was there; from `rotation` on what a command asks for):',
     '',
     `| kind | ${found.map(({ database }) => database).join(' | ')} |`,
     `| --- |${' --- |'.repeat(found.length)}`,

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { RunningCommand, Server } from '../../acceptance/support/server.js'
-import type { Command, World } from './service-commands.js'
-import type { Kind, RequestKind } from './service-kinds.js'
+import { type Command, isUnderWay, type World } from './service-commands.js'
+import { type Kind, type RequestKind, requestKinds } from './service-kinds.js'
 import { ask, type Round } from './service-load.js'
 import type { Client } from './service-model.js'
 
@@ -26,7 +26,7 @@ export async function aimAtRequest(
     const request = await ask(round, client, kind)
     if (request === undefined) continue
     const ended = request().then(() => 'ended')
-    const pause = wait(round.random() * 1.2 * round.durations.usual(kind), 'under way')
+    const pause = wait(round.random() * round.durations.usual(kind), 'under way')
     if ((await Promise.race([ended, pause])) === 'under way') {
       await kill()
       await ended
@@ -47,44 +47,75 @@ export async function aimAtStart(
       () => false,
       () => true,
     )
-    await wait(20 + random() * durations.usual('start'))
+    const moment = wait(20 + random() * durations.usual('start'), 'a moment')
+    if ((await Promise.race([isCutOff, moment])) === true) throw new Error('It ended by itself')
     await server.kill()
     if (await isCutOff) return true
   }
   return false
 }
 
+/** Kills the moment an answer is there. */
+export async function aimAtAnswer(round: Round, client: Client, kill: Kill): Promise<void> {
+  const others = requestKinds.filter((kind) => kind !== 'purge')
+  const kind = others[Math.floor(round.random() * others.length)] ?? 'upload'
+  for (let request: Request | undefined; round.problems.length === 0; ) {
+    request = await ask(round, client, kind)
+    if (request === undefined) continue
+    await request()
+    break
+  }
+  await kill()
+}
+
+type Request = () => Promise<void>
+
+/** What a kill aimed at a command came to. */
+interface Struck {
+  /** Whether the command was at its own work. */
+  readonly isHit: boolean
+  /** Of everything that was asked for. */
+  readonly after: readonly (() => Promise<void>)[]
+}
+
 /**
  * Kills what carries a command out, at a drawn moment of its work: the service on the embedded
  * database, the command itself on PostgreSQL, and with it the service, a little earlier or later.
- * Whether it was at its own work.
+ * Where the command was faster, the same again.
  */
 export async function aimAtCommand(
   world: World,
   round: Round,
   command: Command,
   kill: Kill,
-): Promise<boolean> {
+): Promise<Struck> {
   const { server, durations } = world
-  const args = [...command.args(world), '--json']
-  const running = server.beginCommand(args, nameOf(server))
-  while (!running.isOver() && !(await isAtWork(server, command.statement))) await wait(2)
-  const begun = performance.now()
-  await Promise.race([running.result, wait(round.random() * durations.usual(command.name))])
-  const ms = performance.now() - begun
-  if (running.isOver()) {
-    durations.renew(command.name, ms)
+  const after: (() => Promise<void>)[] = []
+  for (let tries = 0; tries < mostCommands && round.problems.length === 0; tries++) {
+    const asked = command.ask(world)
+    if (asked.after !== undefined) after.push(asked.after)
+    const running = server.beginCommand([...asked.args, '--json'], nameOf(server))
+    while (!running.isOver() && !(await isAtWork(server, command.statement))) await wait(2)
+    const begun = performance.now()
+    await Promise.race([running.result, wait(round.random() * durations.usual(command.name))])
+    if (!running.isOver()) {
+      // Perhaps it takes longer than was thought.
+      durations.renew(command.name, durations.usual(command.name) * 1.25)
+      const strike = server.database === undefined ? killService : killBoth
+      return { isHit: await strike(round, running, kill), after }
+    }
+    durations.renew(command.name, performance.now() - begun)
     const { code, err } = await running.result
-    if (code !== 0) round.problems.push(`${command.name} ended with ${code ?? 'a signal'}: ${err}`)
-    await kill()
-    return false
+    // One that was cut off before goes on by itself, and may be at it.
+    if (code !== 0 && !isUnderWay(err)) {
+      round.problems.push(`${command.name} ended with ${code ?? 'a signal'}: ${err}`)
+    }
   }
-  // Perhaps it takes longer than was thought.
-  durations.renew(command.name, durations.usual(command.name) * 1.25)
-  return server.database === undefined
-    ? await killService(running, kill)
-    : await killBoth(round, running, kill)
+  await kill()
+  return { isHit: false, after }
 }
+
+const mostCommands = 3
 
 const applicationName = 'strongroom-command'
 
@@ -114,7 +145,7 @@ async function isAtWork({ database, dataDir }: Server, statement: RegExp): Promi
 /** How long a command whose service is gone may take to say so. */
 const patienceMs = 5_000
 
-async function killService(running: RunningCommand, kill: Kill): Promise<boolean> {
+async function killService(_round: Round, running: RunningCommand, kill: Kill): Promise<boolean> {
   await kill()
   await Promise.race([running.result, wait(patienceMs)])
   // One that found no service goes on by itself.

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Server } from '../../acceptance/support/server.js'
 import type { MasterKeys, Phase } from './service-keys.js'
 import type { CommandName, Durations } from './service-kinds.js'
-import type { Client } from './service-model.js'
+import { type Client, pathOf } from './service-model.js'
 
 export type Report = Readonly<Record<string, unknown>>
 
@@ -13,11 +13,11 @@ export interface World {
   readonly server: Server
   readonly masterKeys: MasterKeys
   readonly durations: Durations
-  /** Those of earlier rounds come first: nobody but the last ones is at work. */
-  readonly clients: readonly Client[]
+  /** One of an earlier round, with files, whom nobody works for any more; there is one once keys have `moved`. */
+  readonly idle: () => Client
   /** Times a kill left something half done, by what. */
   readonly halfDone: Map<string, number>
-  /** Runs a command to its end, which has to be 0; its report. */
+  /** Runs a command to its end, which has to be 0, once nobody is at the same; its report. */
   readonly run: (...args: string[]) => Promise<Report>
 }
 
@@ -29,55 +29,113 @@ export interface Command {
   /** To be done last in a turn of the master key. */
   readonly isLast?: true
   /** Sees to it that there is something to do. The service runs. */
-  prepare?(world: World): Promise<void>
-  args(world: World): readonly string[]
+  readonly prepare?: (world: World) => Promise<void>
+  /** Chooses what is asked for; each time something else, where the command was faster than the kill. */
+  readonly ask: (world: World) => Asked
   /** A first guess, in milliseconds. */
   readonly usualMs: number
   /** How PostgreSQL shows that the command is at its own work, and not just starting. */
   readonly statement: RegExp
-  /** After the restart, before anything is verified: what became of it, on the book. */
-  after?(world: World): Promise<void>
 }
 
-const userKeys = /from user_keys where \(user_id|update user_keys|pg_advisory|keys\.r/
+export interface Asked {
+  readonly args: readonly string[]
+  /** After the restart, before anything is verified: what became of it, on the book. */
+  readonly after?: () => Promise<void>
+}
 
+const masterKeyRows = /from user_keys where \(user_id|update user_keys|pg_advisory|keys\.r/
+
+/**
+ * All of them. Another one is an entry here and a name in `CommandName`. Where it changes what there
+ * is, `after` brings it to its end and puts on the items what must hold then.
+ */
 export const commands: readonly Command[] = [
   {
     name: 'rotation',
-    usualMs: 400,
     phase: 'moved',
-    args: () => ['keys', 'rotate-master'],
-    statement: userKeys,
-    after: seeHowFar,
+    ask: (world) => ({ args: ['keys', 'rotate-master'], after: () => seeHowFar(world) }),
+    usualMs: 400,
+    statement: masterKeyRows,
   },
   {
     name: 'retire',
-    usualMs: 100,
     phase: 'moved',
     isLast: true,
     prepare: async ({ run }) => {
       await run('keys', 'rotate-master')
     },
-    args: ({ masterKeys }) => ['keys', 'retire', masterKeys.oldId()],
-    statement: userKeys,
+    ask: ({ masterKeys }) => ({ args: ['keys', 'retire', masterKeys.oldId()] }),
+    usualMs: 100,
+    statement: masterKeyRows,
+  },
+  {
+    name: 'rotate_user',
+    phase: 'moved',
+    ask: ({ idle }) => ({ args: ['keys', 'rotate-user', idle().owner.id] }),
+    usualMs: 50,
+    statement: /user_keys where user_id|insert into user_keys|wrapped_file_keys|grants/,
+  },
+  {
+    name: 'reseal',
+    phase: 'moved',
+    ask: ({ idle }) => ({ args: ['keys', 'reseal', '--user', idle().owner.id] }),
+    usualMs: 100,
+    statement: /file_versions|upload_intents|wrapped_file_keys/,
   },
   {
     name: 'sweep',
-    usualMs: 150,
     prepare: ({ server }) => plantDebris(server),
-    args: () => ['sweep', '--grace-hours', '1'],
+    ask: () => ({ args: ['sweep', '--grace-hours', '1'] }),
+    usualMs: 150,
     statement: /file_versions|upload_intents/,
   },
+  {
+    // What was deleted and whose time is over since the service last stopped.
+    name: 'purge_due',
+    phase: 'moved',
+    ask: () => ({ args: ['purge'] }),
+    usualMs: 150,
+    statement: /purge_after|purged_at/,
+  },
+  { name: 'shred', phase: 'moved', ask: shredFile, usualMs: 100, statement: /erasure/ },
 ]
 
-interface Status {
-  readonly master_keys: readonly { readonly id: string; readonly user_keys: number }[]
+/** One file, whether the kill was in time or not. */
+function shredFile({ idle, server }: World): Asked {
+  const client = idle()
+  const item = client.items.find(({ state }) => state.isLive)
+  if (item === undefined) throw new Error('Nothing to shred')
+  const args = ['shred', '--file', item.id, '--yes', '--by', 'soak']
+  const after = async () => {
+    const { status } = await client.owner.get(`${pathOf(item)}/metadata`)
+    if (status !== 404) {
+      const { code, err } = await server.command(...args)
+      if (code !== 0) throw new Error(`shred ended with ${code ?? 'a signal'}: ${err}`)
+    }
+    item.state = { ...item.state, isLive: false }
+    item.isFinal = true
+  }
+  return { args, after }
+}
+
+/** The answer to who asks for what goes on already. */
+export const isUnderWay = (err: string) => /This is under way already/.test(err)
+
+interface MasterKeyStatus {
+  readonly id: string
+  readonly user_keys: number
+  readonly check_value: boolean
+}
+
+export async function statusOf({ run }: Pick<World, 'run'>): Promise<readonly MasterKeyStatus[]> {
+  return (await run('keys', 'status'))['master_keys'] as MasterKeyStatus[]
 }
 
 /** Whether some user keys are under the new master key and some are not. */
 async function seeHowFar({ run, masterKeys, halfDone }: World): Promise<void> {
-  const { master_keys } = (await run('keys', 'status')) as unknown as Status
-  const under = (wanted: string) => master_keys.find(({ id }) => id === wanted)?.user_keys ?? 0
+  const keys = await statusOf({ run })
+  const under = (wanted: string) => keys.find(({ id }) => id === wanted)?.user_keys ?? 0
   if (under(masterKeys.oldId()) === 0 || under(masterKeys.nextId()) === 0) return
   halfDone.set('rotation', (halfDone.get('rotation') ?? 0) + 1)
 }

@@ -1,7 +1,10 @@
 import type { Change } from './service-model.js'
 
-/** What a kill can find under way: a request, the service's own start, or what a command asks for. */
-export type Kind = Change | 'purge' | 'start' | CommandName
+/**
+ * What a kill can find under way: a request, the service's own start, or what a command asks for. Or it
+ * comes with an `answer`, the moment what was answered must be durable.
+ */
+export type Kind = Change | 'purge' | 'start' | 'answer' | CommandName
 
 /** Kinds of requests a kill is aimed at. A deletion without retention is a purge. */
 export const requestKinds = [
@@ -20,7 +23,14 @@ export type RequestKind = (typeof requestKinds)[number]
 export const isRequestKind = (kind: Kind): kind is RequestKind =>
   requestKinds.some((one) => one === kind)
 
-export type CommandName = 'rotation' | 'retire' | 'sweep'
+export type CommandName =
+  | 'rotation'
+  | 'retire'
+  | 'rotate_user'
+  | 'reseal'
+  | 'sweep'
+  | 'purge_due'
+  | 'shred'
 
 /** Milliseconds that operations of each kind have taken of late. */
 export interface Durations {

@@ -51,6 +51,8 @@ export interface Round {
   /** Deleted files are destroyed at once. */
   readonly isFinal: boolean
   readonly durations: Durations
+  /** A client waits at most so long before its next request. */
+  readonly pauseMs: number
   /** Requests without an answer. */
   readonly flights: Set<Flight>
   /** Changes that were answered with success. */
@@ -276,7 +278,10 @@ async function step(round: Round, client: Client): Promise<void> {
 
 /** One request after another, until the kill. */
 export async function work(round: Round, client: Client): Promise<void> {
-  while (!round.isOver && round.problems.length === 0) await step(round, client)
+  while (!round.isOver && round.problems.length === 0) {
+    await step(round, client)
+    if (round.pauseMs > 0) await wait(round.random() * round.pauseMs)
+  }
 }
 
 const fits: Readonly<Record<RequestKind, (state: State) => boolean>> = {

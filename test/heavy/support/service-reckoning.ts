@@ -1,11 +1,10 @@
 import type { Test } from 'tap'
 import { eventually } from '../../acceptance/support/eventually.js'
-import type { Report, World } from './service-commands.js'
+import { type Report, statusOf, type World } from './service-commands.js'
 import { type Phase, wrongKeys } from './service-keys.js'
 import type { Client } from './service-model.js'
 import {
   bytesIn,
-  dueBytes,
   letHoursPass,
   onDatabase,
   versionsIn,
@@ -31,17 +30,13 @@ export interface Reckoned extends World {
   readonly repeat: (t: Test, what: string) => Promise<void>
 }
 
-/** The service stops in peace, hours pass, and it starts again; sealed ids of what was to be destroyed by then. */
-export async function startLater(t: Test, world: Reckoned, as: Setting): Promise<string[]> {
-  const { server, start } = world
+/** The service stops in peace, hours pass, and it starts again. */
+export async function startLater(t: Test, world: Reckoned, as: Setting): Promise<void> {
+  const { server, start, clients } = world
   t.equal(await server.stop(), 0, 'it stops in peace')
-  const due = await onDatabase(server, async (database) => {
-    const found = await dueBytes(database)
-    await letHoursPass(server, database)
-    return found
-  })
+  const items = clients.flatMap((client) => client.items)
+  await onDatabase(server, (database) => letHoursPass(server, database, items))
   await start(as)
-  return due
 }
 
 /**
@@ -50,18 +45,12 @@ export async function startLater(t: Test, world: Reckoned, as: Setting): Promise
  * service stopped, and the new master key alone. How many versions there are.
  */
 export async function reckon(t: Test, world: Reckoned, what: string): Promise<number> {
-  const { server, masterKeys } = world
-  const due = await startLater(t, world, { phase: 'moved', isFinal: false })
-  await eventually(
-    'what was to be destroyed is gone',
-    async () => {
-      const { placed, aside } = await bytesIn(server)
-      return due.every((id) => !placed.has(id) && !aside.includes(id))
-    },
-    60_000,
-  )
+  const { server, masterKeys, run } = world
+  await startLater(t, world, { phase: 'moved', isFinal: false })
+  await run('purge')
   await world.repeat(t, what)
   await finishTurn(t, world, what)
+  await untilNothingIsUnderWay(world)
   await sweepBothWays(t, world, what)
   const masterKeyId = masterKeys.nextId()
   masterKeys.turn()
@@ -78,12 +67,26 @@ export async function reckon(t: Test, world: Reckoned, what: string): Promise<nu
   })
 }
 
-async function finishTurn(t: Test, { run, masterKeys }: Reckoned, what: string): Promise<void> {
+/** Until the service has gone on with everything it had begun. */
+async function untilNothingIsUnderWay({ run }: Reckoned): Promise<void> {
+  const others = async () => {
+    const jobs = Object.values(await run('jobs')) as { kind: string; state: string }[]
+    return jobs.every(({ kind, state }) => recurring.has(kind) && state === 'waiting')
+  }
+  await eventually('nothing is under way', others, 120_000)
+}
+
+const recurring = new Set(['purge', 'sweep', 'scrub', 'retire-user-keys'])
+
+async function finishTurn(t: Test, world: Reckoned, what: string): Promise<void> {
+  const { run, masterKeys } = world
   const rotated = await run('keys', 'rotate-master')
   const { rewrapped, already, verified, master_key } = rotated
   t.equal(master_key, masterKeys.nextId(), `${what}: the rotation ends under the new master key`)
   t.equal(verified, Number(rewrapped) + Number(already), `${what}: every user key is verified`)
-  await run('keys', 'retire', masterKeys.oldId())
+  const old = (await statusOf(world)).find(({ id }) => id === masterKeys.oldId())
+  // One that was retired by a command whose end nobody saw stays retired.
+  if (old?.check_value === true) await run('keys', 'retire', masterKeys.oldId())
 }
 
 const clean = { dry_run: false, refused: false, damaged: 0, young: 0 }

@@ -30,14 +30,30 @@ update upload_intents set created_at = created_at - interval '${hours} hours';
 update idempotency_keys set lease_until = lease_until - interval '${hours} hours'
   where completed_at is null;
 update jobs set run_after = run_after - interval '${hours} hours',
-  lease_until = lease_until - interval '${hours} hours';
+  lease_until = lease_until - interval '${hours} hours' where kind <> 'purge';
 update key_nodes set seen_at = seen_at - interval '${hours} hours';
 `
 
-/** As if the service, which has stopped, were started again hours later. */
-export async function letHoursPass(server: Server, database: Database): Promise<void> {
+/**
+ * As if the service, which has stopped, were started again hours later, when the time of what was
+ * deleted is over, too. Purging, which is done every hour, is left to those who ask for it.
+ */
+export async function letHoursPass(
+  server: Server,
+  database: Database,
+  items: readonly Item[],
+): Promise<void> {
   await database.script(goBack)
   await ageFiles(server)
+  const deleted = items.filter(({ state, isFinal }) => !state.isLive && !isFinal)
+  await database.rows(endRetention, [deleted.map(({ id }) => id)])
+  for (const item of deleted) item.isFinal = true
+}
+
+const endRetention = {
+  name: '',
+  text: `update files set purge_after = now() - interval '1 hour'
+    where file_id = any($1::uuid[]) and purged_at is null`,
 }
 
 /** What is stored while nobody writes was written hours ago. */
@@ -54,21 +70,16 @@ async function idsOf(database: Database, text: string): Promise<string[]> {
   return (await database.rows<Id>({ name: '', text })).map(({ id }) => id)
 }
 
-/** Sealed ids of files that were to be destroyed by now. */
-export async function dueBytes(database: Database): Promise<string[]> {
-  return await idsOf(
-    database,
-    `select v.sealed_id::text as id from file_versions v join files f on f.file_id = v.file_id
-      where f.deleted_at is not null and f.purge_after <= now()`,
-  )
-}
-
 /** Rows there must not be once a service that was killed has tidied up, and its uploads were sent again. */
 const noRows: Readonly<Record<string, string>> = {
   'an intent': 'select sealed_id::text as id from upload_intents',
   'a claim nobody ended': `select route || ' of ' || caller_id as id from idempotency_keys
     where completed_at is null`,
-  'a job nobody ended': `select kind as id from jobs where kind not in ('purge', 'sweep', 'scrub')`,
+  'a job nobody ended': `select kind as id from jobs
+    where kind not in ('purge', 'sweep', 'scrub', 'retire-user-keys') or lease_until is not null`,
+  'an erasure nobody finished': `select erasure_id::text as id from erasures
+    where finished_at is null`,
+  'bytes that were to be shredded': 'select sealed_id::text as id from erasure_blobs',
   'a file that was to be destroyed': `select file_id::text as id from files
     where deleted_at is not null and purge_after <= now() and purged_at is null`,
   'a fingerprint of a destroyed file': `select file_id::text as id from files
