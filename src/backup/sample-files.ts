@@ -71,6 +71,8 @@ export async function sampleFiles(
   const files: SampledFile[] = []
   for (const version of await pick(stores, options)) {
     signal?.throwIfAborted()
+    // Others may still open it, but nobody with the key of its owner: that was destroyed.
+    if (await stores.files.isOwnerErased(version.fileId)) continue
     files.push(await sampled(stores, version))
     picked?.(files.length)
   }
