@@ -202,7 +202,7 @@ const tests: Record<string, (t: Test, database: Database, folder: string) => Pro
       isWrapped()
       await stores.files.find(held[2]?.fileId ?? '')
     })
-    const removed = Number(await removing)
+    const removed = await removing
     await opens(t)
     // Put under the newest first, and then nothing needs it.
     t.equal(removed + (await remove()), 1)

@@ -73,7 +73,7 @@ async function heldGrants(t: Test, db: Stores): Promise<void> {
   const { fileId, sealedId, grantId } = await store(db, fileRow({ ownerId: 'holder' }))
   const newer = randomUUID()
   await addVersion(db, fileId, 2, newer)
-  const purpose = { sealed: 'note', userKeyVersion: 3 }
+  const purpose = { sealed: 'note', userKeyVersion: 2 }
   const keyless = grantRow(fileId, 'holder', { basis: 'explicit', purpose })
   await files.insertGrant(keyless)
   const current = await files.entry(fileId, 'holder')
