@@ -35,21 +35,27 @@ export function oldCopies(db: Database): OldCopiesRemover {
       for (const table of TABLES) {
         await db.transaction((sql) => sql.script(rewriteOf(table)), { limitMs: REWRITE_LIMIT_MS })
       }
-      if (db.engine === 'embedded') await removeFromLog(db)
-      return 'removed'
+      return db.engine !== 'embedded' || (await removeFromLog(db)) ? 'removed' : 'left'
     },
   }
 }
 
-/** The embedded database is ours alone: catalogue, checkpoints and log as well. */
-async function removeFromLog(db: Database): Promise<void> {
+/** The embedded database is ours alone: catalogue, checkpoints and log as well. False where it goes on. */
+async function removeFromLog(db: Database): Promise<boolean> {
   // Samples of columns, from before they were excepted.
   await db.script('VACUUM FULL pg_statistic')
   await endSegment(db)
   // Removes the old files, and the segments before this one or renames them for use again.
   await db.script('CHECKPOINT')
-  for (let n = 0; n < MOST_SEGMENTS && (await ahead(db)) > 0; n++) await endSegment(db)
+  let most = MOST_SEGMENTS
+  while ((await ahead(db)) > 0) {
+    if (most-- === 0) return false
+    await endSegment(db)
+  }
+  // The one written to now is the last of those: past its head is what it held.
+  await endSegment(db)
   await db.script('CHECKPOINT')
+  return true
 }
 
 async function endSegment(db: Database): Promise<void> {
