@@ -1,5 +1,6 @@
 import type { OldCopiesRemover } from '../erasure/ports.js'
 import type { Database, Query } from './database.js'
+import { removeOrphanedFiles } from './orphaned-files.js'
 import { run } from './run.js'
 
 /**
@@ -47,6 +48,7 @@ async function removeFromLog(db: Database): Promise<boolean> {
   await endSegment(db)
   // Removes the old files, and the segments before this one or renames them for use again.
   await db.script('CHECKPOINT')
+  if (db.folder !== undefined) await removeOrphanedFiles(db, db.folder)
   let most = MOST_SEGMENTS
   while ((await ahead(db)) > 0) {
     if (most-- === 0) return false

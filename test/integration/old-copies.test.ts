@@ -1,5 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
@@ -58,5 +58,40 @@ if (engines.includes('embedded')) {
     t.equal(await oldCopies(database).remove({ rewrite: false }), 'removed')
     t.strictSame(await holding(place.place), [])
     t.equal(await oldCopies(database).remove({ rewrite: false }), 'removed', 'and again')
+  })
+
+  await t.test('files that a killed rewrite left behind', async (t) => {
+    const place = await createTestDatabase('embedded')
+    t.teardown(() => place.drop())
+    const first = await place.open()
+    await migrate(first)
+    await makeKeys(first)
+    await first.script('checkpoint')
+    const [row] = await first.rows<{ path: string }>({
+      name: 'old-copies-path',
+      text: "select pg_relation_filepath('user_keys') as path",
+    })
+    const path = row?.path ?? ''
+    await first.close()
+    const cluster = join(place.place, 'cluster')
+    // As a process killed in CLUSTER leaves them.
+    for (const suffix of ['', '.1', '_fsm']) {
+      await copyFile(join(cluster, path), join(cluster, dirname(path), `7654321${suffix}`))
+    }
+    await mkdir(join(cluster, 'base/pgsql_tmp'), { recursive: true })
+    await copyFile(join(cluster, path), join(cluster, 'base/pgsql_tmp/pgsql_tmp42.0'))
+    await writeFile(join(cluster, dirname(path), 'notes'), 'nobody knows this file')
+    const database = await place.open()
+    t.teardown(() => database.close())
+    await database.script('delete from user_keys')
+    t.equal(await oldCopies(database).remove({ rewrite: false }), 'removed')
+    t.strictSame(await holding(place.place), [])
+    t.ok((await readdir(join(cluster, dirname(path)))).includes('notes'), 'what is no table stays')
+    await database.script("insert into principals (principal_id) values ('somebody new')")
+    await database.close()
+    const again = await place.open()
+    t.teardown(() => again.close())
+    const people = await again.rows({ name: 'old-copies-all', text: 'select from principals' })
+    t.equal(people.length, PEOPLE + 1, 'and all tables are whole')
   })
 }
