@@ -36,7 +36,7 @@ export function wireErasure({ config, database, ...parts }: Parts) {
       previewShred: previewShred(parts),
       beginShred: beginShred(parts),
       finishErasure: finish,
-      issueCertificate: issueCertificate(parts),
+      issueCertificate: issueCertificate({ ...parts, engine: database.engine }),
       signingKey: parts.signingKey,
     },
     jobHandlers: {

@@ -24,10 +24,19 @@ export async function shredCommand(terminal: Terminal, options: ShredOptions): P
   for (const line of describe(finished)) terminal.err(line)
   if (finished.old_copies === 'left') {
     terminal.err('The database’s own files may hold old copies of the rows: see --rewrite')
+    if (finished.left_because !== null) terminal.err(reasons[finished.left_because])
   }
   const { certificate } = await operate(terminal, 'certificate', { erasure_id: erasureId })
   terminal.out(certificate.trimEnd())
   return 0
+}
+
+const reasons = {
+  not_asked: 'They were not written anew: nobody asked for it',
+  old_snapshots:
+    'They were not written anew: an older transaction, prepared transaction, replication slot or a' +
+    ' session of a role whose state this one may not see can still look at the rows',
+  log_goes_on: 'The log was not at its end: --finish tries again',
 }
 
 /** The id of the erasure; nothing where it was only asked what would be destroyed. */

@@ -1,5 +1,6 @@
-import type { OldCopiesRemover } from '../erasure/ports.js'
+import type { LeftBecause, OldCopiesRemover, OldCopiesResult } from '../erasure/ports.js'
 import type { Database, Query } from './database.js'
+import { outlastSnapshots } from './old-snapshots.js'
 import { removeOrphanedFiles } from './orphaned-files.js'
 import { run } from './run.js'
 
@@ -28,16 +29,37 @@ const segmentsAhead: Query = {
     where name ~ '^[0-9A-F]{24}$' and name > pg_walfile_name(pg_current_wal_insert_lsn())`,
 }
 
-export function oldCopies(db: Database): OldCopiesRemover {
+export interface OldCopiesOptions {
+  /** Milliseconds to wait for those who can still look at deleted rows. */
+  readonly patienceMs?: number
+}
+
+export function oldCopies(
+  db: Database,
+  { patienceMs = 30_000 }: OldCopiesOptions = {},
+): OldCopiesRemover {
   return {
-    remove: async ({ rewrite }) => {
-      if (db.engine !== 'embedded' && !rewrite) return 'left'
-      // One by one: each is locked only while it is written.
-      for (const table of TABLES) {
-        await db.transaction((sql) => sql.script(rewriteOf(table)), { limitMs: REWRITE_LIMIT_MS })
+    remove: async ({ rewrite, signal }) => {
+      if (db.engine === 'embedded') {
+        await rewriteTables(db)
+        return (await removeFromLog(db)) ? removed : left('log_goes_on')
       }
-      return db.engine !== 'embedded' || (await removeFromLog(db)) ? 'removed' : 'left'
+      if (!rewrite) return left('not_asked')
+      if (!(await outlastSnapshots(db, { limitMs: patienceMs, signal })))
+        return left('old_snapshots')
+      await rewriteTables(db)
+      return removed
     },
+  }
+}
+
+const removed: OldCopiesResult = { oldCopies: 'removed' }
+const left = (leftBecause: LeftBecause): OldCopiesResult => ({ oldCopies: 'left', leftBecause })
+
+/** One by one: each is locked only while it is written. */
+async function rewriteTables(db: Database): Promise<void> {
+  for (const table of TABLES) {
+    await db.transaction((sql) => sql.script(rewriteOf(table)), { limitMs: REWRITE_LIMIT_MS })
   }
 }
 

@@ -5,7 +5,7 @@ import { actionOf } from '../files/file-action.js'
 import { systemActor } from '../files/purge-due.js'
 import type { NewJob } from '../jobs/ports.js'
 import type { Transactions } from '../ports/transactions.js'
-import type { ErasureRow, ErasureStores, OldCopiesRemover } from './ports.js'
+import type { ErasureRow, ErasureStores, OldCopiesRemover, OldCopiesResult } from './ports.js'
 
 export const SHRED = 'shred'
 
@@ -29,7 +29,10 @@ export interface FinishContext {
   readonly progress?: (done: number) => void
 }
 
-export type FinishErasure = (erasureId: string, context?: FinishContext) => Promise<ErasureRow>
+/** With why old copies are left, where this call left them. */
+export type FinishedErasure = ErasureRow & Pick<OldCopiesResult, 'leftBecause'>
+
+export type FinishErasure = (erasureId: string, context?: FinishContext) => Promise<FinishedErasure>
 
 const KEYS_A_STEP = 1_000
 const FILES_A_STEP = 100
@@ -55,11 +58,12 @@ export function finishErasure(use: Dependencies): FinishErasure {
       await purgeFiles(use, erasureId, row.personId, step)
     }
     await removeBytes(use, erasureId, step)
-    const oldCopies = await use.oldCopies.remove({ rewrite })
+    const { signal } = context
+    const { oldCopies, ...why } = await use.oldCopies.remove({ rewrite, signal })
     const finishedAt = new Date()
     const backupsExpireAt = new Date(finishedAt.getTime() + use.backupRetentionDays * DAY_MS)
     await use.db.stores.erasures.finish(erasureId, { finishedAt, oldCopies, backupsExpireAt })
-    return { ...row, ...(await use.db.stores.erasures.find(erasureId)) }
+    return { ...row, ...(await use.db.stores.erasures.find(erasureId)), ...why }
   }
 }
 

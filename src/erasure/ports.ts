@@ -42,6 +42,17 @@ export interface ErasureCounts {
 
 export type OldCopies = 'removed' | 'left'
 
+/**
+ * Nobody asked for it; somebody could look at the destroyed rows all the while, and so a rewrite would
+ * copy them; or the log was not at its end after all that was done.
+ */
+export type LeftBecause = 'not_asked' | 'old_snapshots' | 'log_goes_on'
+
+export interface OldCopiesResult {
+  readonly oldCopies: OldCopies
+  readonly leftBecause?: LeftBecause
+}
+
 export interface ErasureRow extends ErasureCounts {
   readonly erasureId: string
   readonly kind: 'file' | 'version' | 'person'
@@ -115,7 +126,11 @@ export interface ErasureStores extends FileStores {
 export interface OldCopiesRemover {
   /**
    * Removes it from tables, indexes and log: by itself on the embedded database; elsewhere it rewrites
-   * the tables where `rewrite` is true, and else leaves them to the database. Waits for nothing else.
+   * the tables where `rewrite` is true, once nobody can look at the destroyed rows any more, for which
+   * it waits a while, and else leaves them to the database.
    */
-  remove(options: { readonly rewrite: boolean }): Promise<OldCopies>
+  remove(options: {
+    readonly rewrite: boolean
+    readonly signal?: AbortSignal | undefined
+  }): Promise<OldCopiesResult>
 }

@@ -87,7 +87,10 @@ function shredOperations(use: ErasureDependencies) {
             progress({ done })
           },
         })
-        return { erasure_id, old_copies: row.oldCopies, ...summarize(row) }
+        return {
+          ...{ erasure_id, old_copies: row.oldCopies, left_because: row.leftBecause ?? null },
+          ...summarize(row),
+        }
       },
     ),
   }

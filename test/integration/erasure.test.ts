@@ -29,7 +29,9 @@ async function deployment(t: Test, database: Database) {
   await database.script('delete from audit_events')
   const service = await makeService(database, join(t.testdir(), 'files'))
   const { db, blobs, provider } = service
-  const left: OldCopiesRemover = { remove: () => Promise.resolve('removed') }
+  const left: OldCopiesRemover = {
+    remove: () => Promise.resolve({ oldCopies: 'removed' }),
+  }
   const signingKey = await openSigningKey({ provider, store: db.stores.keys })
   const onProblem = (error: unknown) => t.error(error)
   const deleting = { db, blobs, onProblem, retentionDays: 30 }
@@ -55,7 +57,7 @@ async function deployment(t: Test, database: Database) {
     restore: restoreFile({ db }),
     purgeDue: purgeDue({ db, purge }),
     preview: previewShred({ db }),
-    certificate: issueCertificate({ db, signingKey }),
+    certificate: issueCertificate({ engine: database.engine, db, signingKey }),
     file: async (fileId: string) => {
       const found = await db.stores.files.find(fileId)
       if (found === undefined) throw new Error('there is no such file')
@@ -350,12 +352,16 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
       oldCopies: {
         remove: ({ rewrite }) => {
           wishes.push(rewrite)
-          return Promise.resolve(rewrite ? 'removed' : 'left')
+          return Promise.resolve(
+            rewrite
+              ? { oldCopies: 'removed' as const }
+              : { oldCopies: 'left' as const, leftBecause: 'not_asked' as const },
+          )
         },
       },
     })
     const erasureId = await begin({ fileId }, 'operator')
-    t.match(await careful(erasureId), { oldCopies: 'left' })
+    t.match(await careful(erasureId), { oldCopies: 'left', leftBecause: 'not_asked' })
     t.match(await careful(erasureId), { oldCopies: 'left' })
     t.match(await careful(erasureId, { rewrite: true }), { oldCopies: 'removed' })
     t.match(await careful(erasureId, { rewrite: true }), { oldCopies: 'removed' })

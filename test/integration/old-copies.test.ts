@@ -1,5 +1,6 @@
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import pg from 'pg'
 import t from 'tap'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
@@ -55,9 +56,13 @@ if (engines.includes('embedded')) {
     await database.script("update user_keys set created_at = now() where user_id = 'person 0'")
     await database.script('delete from user_keys')
     t.ok((await holding(place.place)).length > 0, 'they lie there before')
-    t.equal(await oldCopies(database).remove({ rewrite: false }), 'removed')
+    t.strictSame(await oldCopies(database).remove({ rewrite: false }), { oldCopies: 'removed' })
     t.strictSame(await holding(place.place), [])
-    t.equal(await oldCopies(database).remove({ rewrite: false }), 'removed', 'and again')
+    t.strictSame(
+      await oldCopies(database).remove({ rewrite: false }),
+      { oldCopies: 'removed' },
+      'and again',
+    )
   })
 
   await t.test('files that a killed rewrite left behind', async (t) => {
@@ -84,7 +89,7 @@ if (engines.includes('embedded')) {
     const database = await place.open()
     t.teardown(() => database.close())
     await database.script('delete from user_keys')
-    t.equal(await oldCopies(database).remove({ rewrite: false }), 'removed')
+    t.strictSame(await oldCopies(database).remove({ rewrite: false }), { oldCopies: 'removed' })
     t.strictSame(await holding(place.place), [])
     t.ok((await readdir(join(cluster, dirname(path)))).includes('notes'), 'what is no table stays')
     await database.script("insert into principals (principal_id) values ('somebody new')")
@@ -93,5 +98,42 @@ if (engines.includes('embedded')) {
     t.teardown(() => again.close())
     const people = await again.rows({ name: 'old-copies-all', text: 'select from principals' })
     t.equal(people.length, PEOPLE + 1, 'and all tables are whole')
+  })
+}
+
+if (engines.includes('postgres')) {
+  await t.test('a rewrite waits for those who can still look at the rows', async (t) => {
+    const place = await createTestDatabase('postgres')
+    t.teardown(() => place.drop())
+    const database = await place.open()
+    t.teardown(() => database.close())
+    await migrate(database)
+    await makeKeys(database)
+    const impatient = oldCopies(database, { patienceMs: 600 })
+    const onDisk = async () => {
+      await database.script('checkpoint')
+      const [row] = await database.rows<{ bytes: Buffer }>({
+        name: 'old-copies-bytes',
+        text: "select pg_read_binary_file(pg_relation_filepath('user_keys')) as bytes",
+      })
+      return row?.bytes.includes('-of-somebody-')
+    }
+    const reader = new pg.Client({ connectionString: place.place })
+    await reader.connect()
+    t.teardown(() => reader.end())
+    await reader.query('begin isolation level repeatable read')
+    await reader.query('select count(*) from principals')
+    await database.script('delete from user_keys')
+    t.strictSame(await impatient.remove({ rewrite: false }), {
+      oldCopies: 'left',
+      leftBecause: 'not_asked',
+    })
+    const left = { oldCopies: 'left', leftBecause: 'old_snapshots' }
+    t.strictSame(await impatient.remove({ rewrite: true }), left)
+    t.equal(await onDisk(), true)
+    const patient = oldCopies(database).remove({ rewrite: true })
+    await reader.query('commit')
+    t.strictSame(await patient, { oldCopies: 'removed' })
+    t.equal(await onDisk(), false)
   })
 }
