@@ -50,7 +50,11 @@ async function begin(terminal: Terminal, options: ShredOptions): Promise<string 
   if (options.yes !== true) {
     const preview = await operate(terminal, 'shred-preview', target)
     if (options.json === true) terminal.out(JSON.stringify({ dry_run: true, ...preview }))
-    else for (const line of ['Dry run: --yes does it', ...describe(preview)]) terminal.out(line)
+    else {
+      const closed = `${preview.records_closed} records that nobody could open any more`
+      for (const line of ['Dry run: --yes does it', ...describe(preview), closed])
+        terminal.out(line)
+    }
     if (preview.legal_hold) terminal.err('It would be refused: under legal hold (legal_hold)')
     return undefined
   }

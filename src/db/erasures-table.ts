@@ -9,11 +9,22 @@ const COLUMNS = `erasure_id as "erasureId", kind, file_id as "fileId", version,
   versions, records_kept as "recordsKept", finished_at as "finishedAt", old_copies as "oldCopies",
   backups_expire_at as "backupsExpireAt"`
 
+const stands = (grant: string, at = 'statement_timestamp()') => `${grant}.revoked_at is null
+      and (${grant}.expires_at is null or ${grant}.expires_at > ${at})`
 /** Somebody but `person` can open the row of `files`. */
-const isOpenToOthers = (person: string) => `exists (
-    select from grants g where g.file_id = files.file_id and g.revoked_at is null
-      and (g.expires_at is null or g.expires_at > statement_timestamp())
+const isOpenToOthers = (person: string, at?: string) => `exists (
+    select from grants g where g.file_id = files.file_id and ${stands('g', at)}
       and g.user_id is distinct from ${person})`
+/** `person` can open the row of `files`. */
+const isOpenTo = (person: string) => `exists (
+    select from grants g where g.file_id = files.file_id and ${stands('g')}
+      and g.user_id = ${person})`
+/** The same as `isOpenToOthers`, of those alone who have the key: no hope, where a hold depends on it. */
+const isKeptByOthers = (person: string) => `exists (
+    select from grants g join wrapped_file_keys w on w.grant_id = g.grant_id
+    where g.file_id = files.file_id and ${stands('g')} and g.user_id <> ${person})`
+const isOwnerErased = `exists (select from principals p
+    where p.principal_id = files.owner_id and p.shredded_at is not null)`
 
 const insert: Query = {
   name: 'erasures-insert',
@@ -54,19 +65,47 @@ const lockPerson: Query = {
   name: 'erasures-lock-person',
   text: `select shredded_at as "shreddedAt" from principals where principal_id = $1 for update`,
 }
+const findPerson: Query = {
+  name: 'erasures-find-person',
+  text: 'select shredded_at as "shreddedAt" from principals where principal_id = $1',
+}
 const personHeld: Query = {
   name: 'erasures-person-held',
   text: `select 1 where exists (
       select from legal_holds where released_at is null and person_id = $1
     ) or exists (
       select from legal_holds h join files f on f.file_id = h.file_id
-      where h.released_at is null and f.owner_id = $1 and f.purged_at is null)`,
+      where h.released_at is null and f.owner_id = $1 and f.purged_at is null
+    ) or exists (
+      select from files where owner_id <> $1 and purged_at is null and ${isHeld}
+        and ${isOpenTo('$1')} and not ${isKeptByOthers('$1')})`,
+}
+const lockHeldFiles: Query = {
+  name: 'erasures-lock-held-files',
+  text: `select file_id from files where purged_at is null and ${isHeld} and ${isOpenTo('$1')}
+    order by file_id for update`,
+}
+/** Owners too, in one order: whoever shreds one of them waits, and sees what became of it. */
+const lockHolders: Query = {
+  name: 'erasures-lock-holders',
+  text: `select principal_id from principals where principal_id in (
+      select owner_id from files where file_id = $1 or owner_id = $2
+      union select g.user_id from grants g join files f on f.file_id = g.file_id
+        where (f.file_id = $1 or f.owner_id = $2) and g.revoked_at is null)
+    order by principal_id for no key update`,
+}
+const countClosed: Query = {
+  name: 'erasures-count-closed',
+  text: `select count(*)::int8 as closed from files
+    where owner_id <> $1 and purged_at is null and not ${isOwnerErased}
+      and ${isOpenTo('$1')} and not ${isOpenToOthers('$1')}`,
 }
 const countPerson: Query = {
   name: 'erasures-count-person',
   text: `with gone as (
       select file_id from files
-      where owner_id = $1 and purged_at is null and not ${isOpenToOthers('$1')}
+      where (owner_id = $1 or (${isOwnerErased} and ${isOpenTo('$1')})) and purged_at is null
+        and not ${isOpenToOthers('$1')}
     )
     select (select count(*) from user_keys where user_id = $1)::int8 as "userKeys",
       (select count(*) from wrapped_file_keys w join grants g on g.grant_id = w.grant_id
@@ -126,7 +165,9 @@ const destroyFileKeys: Query = {
 const openByNobody: Query = {
   name: 'erasures-open-by-nobody',
   text: `select file_id as "fileId" from files
-    where owner_id = $1 and purged_at is null and not ${isHeld} and not ${isOpenToOthers('null')}
+    where (owner_id = $1 or (${isOwnerErased}
+        and exists (select from grants g where g.file_id = files.file_id and g.user_id = $1)))
+      and purged_at is null and not ${isHeld} and not ${isOpenToOthers('null', '$3')}
     order by file_id limit $2`,
 }
 /** One statement: nothing is half shredded. Wrapped keys go with the versions (on delete cascade). */
@@ -183,7 +224,11 @@ function reading(
 ): Pick<
   ErasureStore,
   | 'lockPerson'
+  | 'findPerson'
   | 'isPersonHeld'
+  | 'lockHolders'
+  | 'lockHeldFiles'
+  | 'countClosed'
   | 'countsOfPerson'
   | 'countsOfFile'
   | 'masterKeysOfPerson'
@@ -197,6 +242,12 @@ function reading(
   return {
     lockPerson: async (personId) =>
       (await sql.rows<{ shreddedAt: Date | null }>(lockPerson, [personId]))[0],
+    findPerson: async (personId) =>
+      (await sql.rows<{ shreddedAt: Date | null }>(findPerson, [personId]))[0],
+    lockHolders: ({ fileId, personId }) => run(sql, lockHolders, [fileId, personId]),
+    lockHeldFiles: (personId) => run(sql, lockHeldFiles, [personId]),
+    countClosed: async (personId) =>
+      (await sql.rows<{ closed: number }>(countClosed, [personId]))[0]?.closed ?? 0,
     isPersonHeld: async (personId) => (await sql.rows(personHeld, [personId])).length > 0,
     countsOfPerson: async (personId) =>
       (await sql.rows<ErasureCounts>(countPerson, [personId]))[0] ?? none,
@@ -204,8 +255,8 @@ function reading(
       (await sql.rows<ErasureCounts>(countFile, [fileId, version]))[0] ?? none,
     masterKeysOfPerson: (personId) => masters(mastersOfPerson, [personId]),
     masterKeysOfFile: (fileId, version) => masters(mastersOfFile, [fileId, version]),
-    openByNobody: async (personId, limit) =>
-      (await sql.rows<{ fileId: string }>(openByNobody, [personId, limit])).map(
+    openByNobody: async (personId, limit, now) =>
+      (await sql.rows<{ fileId: string }>(openByNobody, [personId, limit, now])).map(
         ({ fileId }) => fileId,
       ),
   }

@@ -92,17 +92,25 @@ async function purgeFiles(
   personId: string,
   step: Step,
 ): Promise<void> {
+  // One clock for looking and doing: what the one finds, the other must not leave for ever.
+  const now = new Date()
   for (;;) {
-    const fileIds = await use.db.stores.erasures.openByNobody(personId, FILES_A_STEP)
+    const fileIds = await use.db.stores.erasures.openByNobody(personId, FILES_A_STEP, now)
     for (const fileId of fileIds) {
       step(1)
-      await purgeOne(use, erasureId, fileId)
+      await purgeOne(use, { erasureId, fileId, now })
     }
     if (fileIds.length < FILES_A_STEP) return
   }
 }
 
-async function purgeOne({ db }: Dependencies, erasureId: string, fileId: string): Promise<void> {
+interface Purging {
+  readonly erasureId: string
+  readonly fileId: string
+  readonly now: Date
+}
+
+async function purgeOne({ db }: Dependencies, { erasureId, fileId, now }: Purging): Promise<void> {
   await db.transaction(async ({ audit, erasures, files }) => {
     const found = await files.find(fileId)
     if (found === undefined) return
@@ -110,7 +118,6 @@ async function purgeOne({ db }: Dependencies, erasureId: string, fileId: string)
     const file = await files.lockFile(fileId)
     // A grant may have been given meanwhile by somebody who could open it, and a hold placed on that.
     if (file === undefined || (await files.isHeld(fileId))) return
-    const now = new Date()
     if ((await files.grants(fileId)).some((grant) => isOpen(grant.expiresAt, now))) return
     const sealedIds = await erasures.shredFile(fileId, 'strongroom', now)
     await erasures.addBlobs(erasureId, sealedIds)

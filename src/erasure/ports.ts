@@ -80,9 +80,19 @@ export interface Finish {
 export interface ErasureStore {
   /** The person's row, locked against everything that would give them a key or a grant. */
   lockPerson(personId: string): Promise<{ readonly shreddedAt: Date | null } | undefined>
-  /** Whether a hold stands on the person, or on a file of theirs. */
+  /** The same without a lock. */
+  findPerson(personId: string): Promise<{ readonly shreddedAt: Date | null } | undefined>
+  /** Locks the owner and all with a grant, of the file or of every file of the person's. */
+  lockHolders(subject: Subject): Promise<void>
+  /** Locks what is held and the person can open: of two who alone can, one is shredded after the other. */
+  lockHeldFiles(personId: string): Promise<void>
+  /**
+   * Whether a hold stands on the person, on a file of theirs, or on one that nobody else has a key of.
+   */
   isPersonHeld(personId: string): Promise<boolean>
   countsOfPerson(personId: string): Promise<ErasureCounts>
+  /** Files of others, none of them erased, that the person alone can open. */
+  countClosed(personId: string): Promise<number>
   /** Of a file, or of one version of it. */
   countsOfFile(fileId: string, version: number | null): Promise<ErasureCounts>
   /** Null: of a key it is not known which master key wraps it. */
@@ -98,8 +108,11 @@ export interface ErasureStore {
   destroyPurposes(personId: string): Promise<void>
   /** Destroys wrapped file keys of the person's; how many, at most `limit`. */
   destroyFileKeys(personId: string, limit: number): Promise<number>
-  /** Files of the person's that no grant opens any more and no hold keeps. */
-  openByNobody(personId: string, limit: number): Promise<string[]>
+  /**
+   * Files that no grant opens any more at the time given and no hold keeps: the person's, and what they
+   * once could open of others who are erased.
+   */
+  openByNobody(personId: string, limit: number, now: Date): Promise<string[]>
   /** Destroys keys, metadata and fingerprint of a file, live or deleted. The sealed ids that were. */
   shredFile(fileId: string, by: string, at: Date): Promise<string[]>
   /** The same of one version that is not the current one. */

@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox'
 import type { FinishErasure } from '../erasure/finish-erasure.js'
 import type { LegalHolds } from '../erasure/holds.js'
 import type { ErasureCounts } from '../erasure/ports.js'
-import type { ShredTarget } from '../erasure/shred.js'
+import type { ShredPreview, ShredTarget } from '../erasure/shred.js'
 import type { PurgeDue } from '../files/purge-due.js'
 import { operation } from './operation.js'
 
@@ -18,9 +18,7 @@ const target = Type.Object(
 export interface ErasureDependencies {
   readonly purge: PurgeDue
   readonly holds: LegalHolds
-  readonly previewShred: (
-    target: ShredTarget,
-  ) => Promise<ErasureCounts & { readonly isHeld: boolean }>
+  readonly previewShred: (target: ShredTarget) => Promise<ShredPreview>
   readonly beginShred: (target: ShredTarget, by: string) => Promise<string>
   readonly finishErasure: FinishErasure
   readonly issueCertificate: (erasureId: string) => Promise<string>
@@ -72,8 +70,8 @@ function holdOperations({ holds }: Pick<ErasureDependencies, 'holds'>) {
 function shredOperations(use: ErasureDependencies) {
   return {
     'shred-preview': operation(target, async (input) => {
-      const { isHeld, ...counts } = await use.previewShred(targetOf(input))
-      return { ...summarize(counts), legal_hold: isHeld }
+      const { isHeld, recordsClosed, ...counts } = await use.previewShred(targetOf(input))
+      return { ...summarize(counts), records_closed: recordsClosed, legal_hold: isHeld }
     }),
     'shred-begin': operation(Type.Object({ target, by: id }, closed), async ({ target, by }) => ({
       erasure_id: await use.beginShred(targetOf(target), by),

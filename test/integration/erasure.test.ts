@@ -221,7 +221,7 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     const deleted = await stored(use, 'anna', 'deleted')
     await use.delete(actor('anna'), await file(deleted.fileId))
     const counts = { userKeys: 0, fileKeys: 2, files: 1, versions: 2, recordsKept: 0 }
-    t.strictSame(await preview({ fileId }), { ...counts, isHeld: false })
+    t.strictSame(await preview({ fileId }), { ...counts, recordsClosed: 0, isHeld: false })
     t.equal(await use.sealedFiles(), 3, 'a preview touches nothing')
     const done = await finish(await begin({ fileId }, 'operator'))
     t.match(done, { ...counts, kind: 'file', fileId, requestedBy: 'operator' })
@@ -262,7 +262,8 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     const granted = await use.share('ben', bens.fileId, 'anna')
     const annas = await stored(use, 'anna', 'shared')
     await use.share('anna', annas.fileId, 'carl')
-    const { isHeld, ...counts } = await use.preview({ personId: 'anna' })
+    const { isHeld, recordsClosed, ...counts } = await use.preview({ personId: 'anna' })
+    t.equal(recordsClosed, 0)
     const expected = { userKeys: 1, fileKeys: 5, files: 3, versions: 3, recordsKept: 1 }
     t.strictSame([isHeld, counts], [false, expected])
     const erasureId = await begin({ personId: 'anna' }, 'operator')
@@ -287,6 +288,34 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     t.equal(await code(begin({ personId: 'nobody' }, 'operator')), 'not_found')
     t.equal(await code(use.holds.place({ ...hold, personId: 'anna' })), 'person_erased')
     t.equal(await count("audit_events where action = 'person.shred'"), 1)
+  },
+
+  'the last who can open what is held is held, too': async (t, database) => {
+    const { begin, finish, holds, preview, count, ...use } = await deployment(t, database)
+    const close = async (fileId: string, userId: string) =>
+      database.script(`update grants set revoked_at = now(), revoked_by = 'x'
+        where file_id = '${fileId}' and user_id = '${userId}'`)
+    const { fileId } = await stored(use, 'anna')
+    await use.share('anna', fileId, 'ben')
+    await use.share('anna', fileId, 'carl')
+    await close(fileId, 'anna')
+    const placed = await holds.place({ ...hold, fileId })
+    t.match(await preview({ personId: 'ben' }), { isHeld: false, recordsClosed: 0 })
+    const both = ['ben', 'carl'].map((personId) => code(begin({ personId }, 'operator')))
+    t.strictSame((await Promise.all(both)).sort(), ['done', 'legal_hold'], 'one of the two')
+    const [last = ''] = (await use.db.stores.files.grants(fileId)).map(({ userId }) => userId)
+    t.match(await preview({ personId: last }), { isHeld: true, recordsClosed: 1 })
+    await holds.release(placed.hold_id, 'legal')
+    const onAnna = await holds.place({ ...hold, personId: 'anna' })
+    t.equal(await code(begin({ personId: last }, 'operator')), 'legal_hold', 'on its owner')
+    await holds.release(onAnna.hold_id, 'legal')
+
+    await finish(await begin({ personId: 'anna' }, 'operator'))
+    t.equal(await use.sealedFiles(), 1, 'it is open to the last')
+    t.match(await preview({ personId: last }), { files: 1, recordsClosed: 0 })
+    t.match(await finish(await begin({ personId: last }, 'operator')), { files: 1, versions: 1 })
+    t.equal(await use.sealedFiles(), 0, 'nobody is left whose it would be')
+    t.equal(await count('erasure_blobs'), 0)
   },
 
   'who uploads while they are shredded leaves nothing': async (t, database) => {
