@@ -40,9 +40,10 @@ export function wireErasure({ config, database, ...parts }: Parts) {
       signingKey: parts.signingKey,
     },
     jobHandlers: {
-      [SHRED]: async ({ payload: { erasureId } }: JobRow, { signal, tell }: JobContext) => {
+      [SHRED]: async ({ payload }: JobRow, { signal, tell }: JobContext) => {
+        const { erasureId, rewrite } = payload
         if (erasureId === undefined) throw new StrongroomError('internal')
-        await finish(erasureId, { signal, progress: tell })
+        await finish(erasureId, { rewrite: rewrite === 'true', signal, progress: tell })
       },
     },
   }

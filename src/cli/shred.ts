@@ -59,7 +59,10 @@ async function begin(terminal: Terminal, options: ShredOptions): Promise<string 
     return undefined
   }
   const by = operatorName(options.by)
-  const { erasure_id } = await operate(terminal, 'shred-begin', { target, by })
+  const { erasure_id } = await operate(terminal, 'shred-begin', {
+    ...{ target, by },
+    ...(options.rewrite === true ? { rewrite: true } : {}),
+  })
   terminal.err(`Erasure ${erasure_id}: begun, and finished by a job if this is broken off`)
   return erasure_id
 }

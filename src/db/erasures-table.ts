@@ -159,8 +159,12 @@ const destroyFileKeys: Query = {
   name: 'erasures-file-keys',
   text: `delete from wrapped_file_keys where (grant_id, sealed_id) in (
       select w.grant_id, w.sealed_id from wrapped_file_keys w
-      join grants g on g.grant_id = w.grant_id where g.user_id = $1 limit $2)
-    returning sealed_id`,
+      join grants g on g.grant_id = w.grant_id where g.user_id = $1 limit $2)`,
+}
+const hasFileKeys: Query = {
+  name: 'erasures-has-file-keys',
+  text: `select 1 where exists (select from wrapped_file_keys w
+      join grants g on g.grant_id = w.grant_id where g.user_id = $1)`,
 }
 const openByNobody: Query = {
   name: 'erasures-open-by-nobody',
@@ -270,6 +274,7 @@ function destroying(
   | 'destroyUserKeys'
   | 'endGrantsOf'
   | 'destroyPurposes'
+  | 'hasFileKeys'
   | 'destroyFileKeys'
   | 'shredFile'
   | 'shredVersion'
@@ -279,8 +284,8 @@ function destroying(
     destroyUserKeys: (personId) => run(sql, destroyUserKeys, [personId]),
     endGrantsOf: (personId, by, at) => run(sql, endGrants, [personId, by, at]),
     destroyPurposes: (personId) => run(sql, destroyPurposes, [personId]),
-    destroyFileKeys: async (personId, limit) =>
-      (await sql.rows(destroyFileKeys, [personId, limit])).length,
+    hasFileKeys: async (personId) => (await sql.rows(hasFileKeys, [personId])).length > 0,
+    destroyFileKeys: (personId, limit) => run(sql, destroyFileKeys, [personId, limit]),
     shredFile: (fileId, by, at) => sealedIdsOf(sql, shredFile, [fileId, by, at]),
     shredVersion: (fileId, version) => sealedIdsOf(sql, shredVersion, [fileId, version]),
   }

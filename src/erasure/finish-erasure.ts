@@ -9,8 +9,10 @@ import type { ErasureRow, ErasureStores, OldCopiesRemover, OldCopiesResult } fro
 
 export const SHRED = 'shred'
 
-export function shredJob(erasureId: string): NewJob {
-  return { jobId: erasureId, kind: SHRED, payload: { erasureId } }
+/** What an erasure is finished as, by hand too; `rewrite` as in `FinishContext`. */
+export function shredJob(erasureId: string, { rewrite = false } = {}): NewJob {
+  const payload = { erasureId, ...(rewrite ? { rewrite: 'true' } : {}) }
+  return { jobId: erasureId, kind: SHRED, payload }
 }
 
 interface Dependencies {
@@ -79,10 +81,10 @@ function stepping({ signal, progress }: FinishContext): Step {
 }
 
 async function destroyFileKeys({ db }: Dependencies, personId: string, step: Step): Promise<void> {
-  let destroyed = KEYS_A_STEP
-  while (destroyed === KEYS_A_STEP) {
+  // A short batch may be one of which others destroyed the rest meanwhile.
+  while (await db.stores.erasures.hasFileKeys(personId)) {
     step(0)
-    destroyed = await db.stores.erasures.destroyFileKeys(personId, KEYS_A_STEP)
+    await db.stores.erasures.destroyFileKeys(personId, KEYS_A_STEP)
   }
 }
 

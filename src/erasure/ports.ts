@@ -106,8 +106,10 @@ export interface ErasureStore {
   endGrantsOf(personId: string, by: string, at: Date): Promise<void>
   /** Destroys the purposes of grants that are sealed under the person's key. */
   destroyPurposes(personId: string): Promise<void>
-  /** Destroys wrapped file keys of the person's; how many, at most `limit`. */
-  destroyFileKeys(personId: string, limit: number): Promise<number>
+  /** Whether wrapped file keys of the person's are left. */
+  hasFileKeys(personId: string): Promise<boolean>
+  /** Destroys wrapped file keys of the person's, at most `limit`. */
+  destroyFileKeys(personId: string, limit: number): Promise<void>
   /**
    * Files that no grant opens any more at the time given and no hold keeps: the person's, and what they
    * once could open of others who are erased.

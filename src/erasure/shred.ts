@@ -66,7 +66,11 @@ function checked(personId = ''): string {
  *   `person_erased` for who was
  */
 export function beginShred(use: Dependencies) {
-  return async (target: ShredTarget, by: string): Promise<string> => {
+  return async (
+    target: ShredTarget,
+    by: string,
+    { rewrite = false }: { readonly rewrite?: boolean | undefined } = {},
+  ): Promise<string> => {
     const actor = operatorActor(by)
     const erasureId = randomUUID()
     await use.db.transaction(async (stores) => {
@@ -74,7 +78,10 @@ export function beginShred(use: Dependencies) {
         target.personId === undefined
           ? await shredFile(use, stores, { actor, erasureId, target })
           : await shredPerson(use, stores, { actor, erasureId, personId: checked(target.personId) })
-      await stores.jobs.add(shredJob(row.erasureId), new Date(Date.now() + PATIENCE_MS))
+      await stores.jobs.add(
+        shredJob(row.erasureId, { rewrite }),
+        new Date(Date.now() + PATIENCE_MS),
+      )
     })
     return erasureId
   }

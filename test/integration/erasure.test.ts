@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
 import { issueCertificate, verifyCertificate } from '../../src/erasure/certificate.js'
-import { finishErasure, SHRED } from '../../src/erasure/finish-erasure.js'
+import { type FinishErasure, finishErasure, SHRED } from '../../src/erasure/finish-erasure.js'
 import { legalHolds } from '../../src/erasure/holds.js'
 import type { OldCopiesRemover } from '../../src/erasure/ports.js'
 import { beginShred, previewShred } from '../../src/erasure/shred.js'
@@ -12,7 +12,9 @@ import { StrongroomError } from '../../src/errors/strongroom-error.js'
 import { deleteFile, purgeFile, restoreFile } from '../../src/files/delete-file.js'
 import { withOpened } from '../../src/files/open-entry.js'
 import { purgeDue } from '../../src/files/purge-due.js'
+import { byHand } from '../../src/jobs/by-hand.js'
 import { openSigningKey } from '../../src/keys/signing-key.js'
+import { shredByHand } from '../../src/operations/shred-by-hand.js'
 import { createTestDatabase, engines } from '../helpers/databases.js'
 import { actor, fileOf, limits, makeService, holds as stored } from '../helpers/service.js'
 
@@ -370,6 +372,33 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     t.strictSame(again.finishedAt, done.finishedAt, 'once finished it stays so')
     t.equal(await count('erasure_blobs'), 0)
     t.equal(await count("audit_events where action = 'file.purge'"), files, 'each once')
+  },
+
+  'by hand it is the job that stands, and stays it until it is finished': async (t, database) => {
+    const { begin, finishing, finish, ...use } = await deployment(t, database)
+    const { db } = use
+    const onProblem = (error: unknown) => t.error(error)
+    const { fileId } = await stored(use, 'anna')
+    const erasureId = await begin({ fileId }, 'operator', { rewrite: true })
+    const context = { signal: new AbortController().signal, progress: () => undefined }
+    const byHandWith = (finishErasure: FinishErasure) =>
+      shredByHand({ db, byHand: byHand({ db, onProblem }), finishErasure })(
+        erasureId,
+        true,
+        context,
+      )
+    const failing = { remove: () => Promise.reject(new Error('no')) }
+    await t.rejects(byHandWith(finishErasure({ ...finishing, blobs: failing })), { message: 'no' })
+    const [job] = await db.stores.jobs.list(9)
+    t.match(job, { jobId: erasureId, kind: SHRED, payload: { erasureId, rewrite: 'true' } })
+    t.equal(await code(byHandWith(finish)), 'conflict', 'as one that a node is at work on')
+    const later = new Date(Date.now() + 20_000)
+    t.match(await db.stores.jobs.claim([SHRED], later, new Date()), { jobId: erasureId })
+    t.match(await byHandWith(finish), { erasureId, oldCopies: 'removed' })
+    t.strictSame(await db.stores.jobs.list(9), [])
+    const unknown = shredByHand({ db, byHand: byHand({ db, onProblem }), finishErasure: finish })
+    t.equal(await code(unknown(randomUUID(), false, context)), 'not_found')
+    t.strictSame(await db.stores.jobs.list(9), [], 'nothing is tried for ever')
   },
 
   'what was left is removed afterwards, and not the other way round': async (t, database) => {
