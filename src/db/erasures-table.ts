@@ -51,6 +51,15 @@ const addBlobs: Query = {
   text: `insert into erasure_blobs (sealed_id, erasure_id)
     select sealed_id, $1::uuid from unnest($2::uuid[]) sealed_id`,
 }
+/** As src/files/reseal.ts writes its jobs. They come to nothing, where the bytes are gone by then. */
+const adoptBlobs: Query = {
+  name: 'erasure-blobs-adopt',
+  text: `insert into erasure_blobs (sealed_id, erasure_id)
+    select (payload->>'sealedId')::uuid, $1::uuid from jobs
+    where kind = 'destroy-bytes' and payload->>'fileId' = $2
+      and ($3::integer is null or payload->>'version' = $3::integer::text)
+    on conflict (sealed_id) do nothing`,
+}
 const blobs: Query = {
   name: 'erasure-blobs-of',
   text: `select sealed_id as "sealedId" from erasure_blobs where erasure_id = $1
@@ -204,7 +213,7 @@ function facts(
   sql: Sql,
 ): Pick<
   ErasureStore,
-  'insert' | 'find' | 'addFile' | 'addBlobs' | 'blobs' | 'removeBlob' | 'finish'
+  'insert' | 'find' | 'addFile' | 'addBlobs' | 'adoptBlobs' | 'blobs' | 'removeBlob' | 'finish'
 > {
   return {
     insert: (row) =>
@@ -216,6 +225,7 @@ function facts(
     find: async (erasureId) => (await sql.rows<ErasureRow>(find, [erasureId]))[0],
     addFile: (erasureId, versions) => run(sql, addFile, [erasureId, versions]),
     addBlobs: (erasureId, sealedIds) => run(sql, addBlobs, [erasureId, sealedIds]),
+    adoptBlobs: (erasureId, fileId, version) => run(sql, adoptBlobs, [erasureId, fileId, version]),
     blobs: (erasureId, limit) => sealedIdsOf(sql, blobs, [erasureId, limit]),
     removeBlob: (sealedId) => run(sql, removeBlob, [sealedId]),
     finish: (erasureId, { finishedAt, oldCopies, backupsExpireAt }) =>

@@ -123,6 +123,7 @@ async function purgeOne({ db }: Dependencies, { erasureId, fileId, now }: Purgin
     if ((await files.grants(fileId)).some((grant) => isOpen(grant.expiresAt, now))) return
     const sealedIds = await erasures.shredFile(fileId, 'strongroom', now)
     await erasures.addBlobs(erasureId, sealedIds)
+    await erasures.adoptBlobs(erasureId, fileId, null)
     await erasures.addFile(erasureId, sealedIds.length)
     await audit.append(
       auditEvent(systemActor('shred'), {

@@ -125,6 +125,8 @@ export interface ErasureStore {
   addFile(erasureId: string, versions: number): Promise<void>
   /** Sealed bytes that are still to be removed. */
   addBlobs(erasureId: string, sealedIds: readonly string[]): Promise<void>
+  /** Those, too, of sealings that others took the place of, of the file or of one version of it. */
+  adoptBlobs(erasureId: string, fileId: string, version: number | null): Promise<void>
   blobs(erasureId: string, limit: number): Promise<string[]>
   removeBlob(sealedId: string): Promise<void>
   finish(erasureId: string, facts: Finish): Promise<void>

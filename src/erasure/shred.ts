@@ -128,6 +128,7 @@ async function shredFile(
   if (sealedIds.length === 0) throw new StrongroomError('not_found')
   await erasures.insert(row)
   await erasures.addBlobs(erasureId, sealedIds)
+  await erasures.adoptBlobs(erasureId, fileId, version)
   await stores.audit.append(auditEvent(actor, eventOf(file, erasureId, version)))
   return row
 }

@@ -12,6 +12,7 @@ import { StrongroomError } from '../../src/errors/strongroom-error.js'
 import { deleteFile, purgeFile, restoreFile } from '../../src/files/delete-file.js'
 import { withOpened } from '../../src/files/open-entry.js'
 import { purgeDue } from '../../src/files/purge-due.js'
+import { DESTROY_BYTES, destroyBytes, reseal } from '../../src/files/reseal.js'
 import { byHand } from '../../src/jobs/by-hand.js'
 import { openSigningKey } from '../../src/keys/signing-key.js'
 import { shredByHand } from '../../src/operations/shred-by-hand.js'
@@ -399,6 +400,28 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     const unknown = shredByHand({ db, byHand: byHand({ db, onProblem }), finishErasure: finish })
     t.equal(await code(unknown(randomUUID(), false, context)), 'not_found')
     t.strictSame(await db.stores.jobs.list(9), [], 'nothing is tried for ever')
+  },
+
+  'bytes of an earlier sealing are destroyed with the rest': async (t, database) => {
+    const { begin, finish, sealedFiles, file, ...use } = await deployment(t, database)
+    const { db, blobs, ring: keyRing, open: openEntry } = use
+    const log = { info: () => undefined, error: (fields: object) => t.fail('', fields) }
+    const anew = reseal({ db, blobs, keyRing, openEntry, log })
+    const { fileId } = await stored(use, 'anna')
+    await use.addVersion('anna', fileId, 'a second version')
+    const other = await stored(use, 'anna', 'another')
+    await anew({ userId: 'anna' })
+    t.equal(await sealedFiles(), 6, 'three, and three before them')
+    await finish(await begin({ fileId, version: 1 }, 'operator'))
+    t.equal(await sealedFiles(), 4, 'both of that version')
+    await finish(await begin({ fileId }, 'operator'))
+    t.equal(await sealedFiles(), 2)
+    t.equal((await file(other.fileId)).fileId, other.fileId)
+    await finish(await begin({ personId: 'anna' }, 'operator'))
+    t.equal(await sealedFiles(), 0)
+    const due = (await db.stores.jobs.list(9)).filter(({ kind }) => kind === DESTROY_BYTES)
+    t.equal(due.length, 3)
+    for (const job of due) await destroyBytes({ db, blobs })(job)
   },
 
   'what was left is removed afterwards, and not the other way round': async (t, database) => {
