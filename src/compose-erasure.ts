@@ -36,13 +36,14 @@ export function wireErasure({ config, database, ...parts }: Parts) {
       previewShred: previewShred(parts),
       beginShred: beginShred(parts),
       finishErasure: finish,
-      issueCertificate: issueCertificate(parts),
+      issueCertificate: issueCertificate({ ...parts, engine: database.engine }),
       signingKey: parts.signingKey,
     },
     jobHandlers: {
-      [SHRED]: async ({ payload: { erasureId } }: JobRow, { signal, tell }: JobContext) => {
+      [SHRED]: async ({ payload }: JobRow, { signal, tell }: JobContext) => {
+        const { erasureId, rewrite } = payload
         if (erasureId === undefined) throw new StrongroomError('internal')
-        await finish(erasureId, { signal, progress: tell })
+        await finish(erasureId, { rewrite: rewrite === 'true', signal, progress: tell })
       },
     },
   }

@@ -24,10 +24,19 @@ export async function shredCommand(terminal: Terminal, options: ShredOptions): P
   for (const line of describe(finished)) terminal.err(line)
   if (finished.old_copies === 'left') {
     terminal.err('The database’s own files may hold old copies of the rows: see --rewrite')
+    if (finished.left_because !== null) terminal.err(reasons[finished.left_because])
   }
   const { certificate } = await operate(terminal, 'certificate', { erasure_id: erasureId })
   terminal.out(certificate.trimEnd())
   return 0
+}
+
+const reasons = {
+  not_asked: 'They were not written anew: nobody asked for it',
+  old_snapshots:
+    'They were not written anew: an older transaction, prepared transaction, replication slot or a' +
+    ' session of a role whose state this one may not see can still look at the rows',
+  log_goes_on: 'The log was not at its end: --finish tries again',
 }
 
 /** The id of the erasure; nothing where it was only asked what would be destroyed. */
@@ -41,12 +50,19 @@ async function begin(terminal: Terminal, options: ShredOptions): Promise<string 
   if (options.yes !== true) {
     const preview = await operate(terminal, 'shred-preview', target)
     if (options.json === true) terminal.out(JSON.stringify({ dry_run: true, ...preview }))
-    else for (const line of ['Dry run: --yes does it', ...describe(preview)]) terminal.out(line)
+    else {
+      const closed = `${preview.records_closed} records that nobody could open any more`
+      for (const line of ['Dry run: --yes does it', ...describe(preview), closed])
+        terminal.out(line)
+    }
     if (preview.legal_hold) terminal.err('It would be refused: under legal hold (legal_hold)')
     return undefined
   }
   const by = operatorName(options.by)
-  const { erasure_id } = await operate(terminal, 'shred-begin', { target, by })
+  const { erasure_id } = await operate(terminal, 'shred-begin', {
+    ...{ target, by },
+    ...(options.rewrite === true ? { rewrite: true } : {}),
+  })
   terminal.err(`Erasure ${erasure_id}: begun, and finished by a job if this is broken off`)
   return erasure_id
 }

@@ -43,6 +43,8 @@ export interface TransactionOptions {
 
 export interface Database extends Sql {
   readonly engine: 'embedded' | 'postgres'
+  /** Where its files are, if they are this process' own. */
+  readonly folder?: string
   /**
    * BEGIN, `work`, COMMIT; ROLLBACK when `work` throws, and its error is thrown on.
    *

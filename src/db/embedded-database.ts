@@ -96,7 +96,7 @@ function serveCluster(
   // Broken connections show as the error of the next statement; without a listener Node would exit.
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
-  return createPooledDatabase({
+  const database = createPooledDatabase({
     engine: 'embedded',
     pool,
     answerLimitMs: options.statementTimeoutMs ?? 30_000,
@@ -106,6 +106,7 @@ function serveCluster(
       await unlock()
     },
   })
+  return { ...database, folder: cluster }
 }
 
 async function exists(path: string): Promise<boolean> {

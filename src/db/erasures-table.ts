@@ -9,11 +9,22 @@ const COLUMNS = `erasure_id as "erasureId", kind, file_id as "fileId", version,
   versions, records_kept as "recordsKept", finished_at as "finishedAt", old_copies as "oldCopies",
   backups_expire_at as "backupsExpireAt"`
 
+const stands = (grant: string, at = 'statement_timestamp()') => `${grant}.revoked_at is null
+      and (${grant}.expires_at is null or ${grant}.expires_at > ${at})`
 /** Somebody but `person` can open the row of `files`. */
-const isOpenToOthers = (person: string) => `exists (
-    select from grants g where g.file_id = files.file_id and g.revoked_at is null
-      and (g.expires_at is null or g.expires_at > statement_timestamp())
+const isOpenToOthers = (person: string, at?: string) => `exists (
+    select from grants g where g.file_id = files.file_id and ${stands('g', at)}
       and g.user_id is distinct from ${person})`
+/** `person` can open the row of `files`. */
+const isOpenTo = (person: string) => `exists (
+    select from grants g where g.file_id = files.file_id and ${stands('g')}
+      and g.user_id = ${person})`
+/** The same as `isOpenToOthers`, of those alone who have the key: no hope, where a hold depends on it. */
+const isKeptByOthers = (person: string) => `exists (
+    select from grants g join wrapped_file_keys w on w.grant_id = g.grant_id
+    where g.file_id = files.file_id and ${stands('g')} and g.user_id <> ${person})`
+const isOwnerErased = `exists (select from principals p
+    where p.principal_id = files.owner_id and p.shredded_at is not null)`
 
 const insert: Query = {
   name: 'erasures-insert',
@@ -40,6 +51,15 @@ const addBlobs: Query = {
   text: `insert into erasure_blobs (sealed_id, erasure_id)
     select sealed_id, $1::uuid from unnest($2::uuid[]) sealed_id`,
 }
+/** As src/files/reseal.ts writes its jobs. They come to nothing, where the bytes are gone by then. */
+const adoptBlobs: Query = {
+  name: 'erasure-blobs-adopt',
+  text: `insert into erasure_blobs (sealed_id, erasure_id)
+    select (payload->>'sealedId')::uuid, $1::uuid from jobs
+    where kind = 'destroy-bytes' and payload->>'fileId' = $2
+      and ($3::integer is null or payload->>'version' = $3::integer::text)
+    on conflict (sealed_id) do nothing`,
+}
 const blobs: Query = {
   name: 'erasure-blobs-of',
   text: `select sealed_id as "sealedId" from erasure_blobs where erasure_id = $1
@@ -54,19 +74,47 @@ const lockPerson: Query = {
   name: 'erasures-lock-person',
   text: `select shredded_at as "shreddedAt" from principals where principal_id = $1 for update`,
 }
+const findPerson: Query = {
+  name: 'erasures-find-person',
+  text: 'select shredded_at as "shreddedAt" from principals where principal_id = $1',
+}
 const personHeld: Query = {
   name: 'erasures-person-held',
   text: `select 1 where exists (
       select from legal_holds where released_at is null and person_id = $1
     ) or exists (
       select from legal_holds h join files f on f.file_id = h.file_id
-      where h.released_at is null and f.owner_id = $1 and f.purged_at is null)`,
+      where h.released_at is null and f.owner_id = $1 and f.purged_at is null
+    ) or exists (
+      select from files where owner_id <> $1 and purged_at is null and ${isHeld}
+        and ${isOpenTo('$1')} and not ${isKeptByOthers('$1')})`,
+}
+const lockHeldFiles: Query = {
+  name: 'erasures-lock-held-files',
+  text: `select file_id from files where purged_at is null and ${isHeld} and ${isOpenTo('$1')}
+    order by file_id for update`,
+}
+/** Owners too, in one order: whoever shreds one of them waits, and sees what became of it. */
+const lockHolders: Query = {
+  name: 'erasures-lock-holders',
+  text: `select principal_id from principals where principal_id in (
+      select owner_id from files where file_id = $1 or owner_id = $2
+      union select g.user_id from grants g join files f on f.file_id = g.file_id
+        where (f.file_id = $1 or f.owner_id = $2) and g.revoked_at is null)
+    order by principal_id for no key update`,
+}
+const countClosed: Query = {
+  name: 'erasures-count-closed',
+  text: `select count(*)::int8 as closed from files
+    where owner_id <> $1 and purged_at is null and not ${isOwnerErased}
+      and ${isOpenTo('$1')} and not ${isOpenToOthers('$1')}`,
 }
 const countPerson: Query = {
   name: 'erasures-count-person',
   text: `with gone as (
       select file_id from files
-      where owner_id = $1 and purged_at is null and not ${isOpenToOthers('$1')}
+      where (owner_id = $1 or (${isOwnerErased} and ${isOpenTo('$1')})) and purged_at is null
+        and not ${isOpenToOthers('$1')}
     )
     select (select count(*) from user_keys where user_id = $1)::int8 as "userKeys",
       (select count(*) from wrapped_file_keys w join grants g on g.grant_id = w.grant_id
@@ -120,13 +168,19 @@ const destroyFileKeys: Query = {
   name: 'erasures-file-keys',
   text: `delete from wrapped_file_keys where (grant_id, sealed_id) in (
       select w.grant_id, w.sealed_id from wrapped_file_keys w
-      join grants g on g.grant_id = w.grant_id where g.user_id = $1 limit $2)
-    returning sealed_id`,
+      join grants g on g.grant_id = w.grant_id where g.user_id = $1 limit $2)`,
+}
+const hasFileKeys: Query = {
+  name: 'erasures-has-file-keys',
+  text: `select 1 where exists (select from wrapped_file_keys w
+      join grants g on g.grant_id = w.grant_id where g.user_id = $1)`,
 }
 const openByNobody: Query = {
   name: 'erasures-open-by-nobody',
   text: `select file_id as "fileId" from files
-    where owner_id = $1 and purged_at is null and not ${isHeld} and not ${isOpenToOthers('null')}
+    where (owner_id = $1 or (${isOwnerErased}
+        and exists (select from grants g where g.file_id = files.file_id and g.user_id = $1)))
+      and purged_at is null and not ${isHeld} and not ${isOpenToOthers('null', '$3')}
     order by file_id limit $2`,
 }
 /** One statement: nothing is half shredded. Wrapped keys go with the versions (on delete cascade). */
@@ -159,7 +213,7 @@ function facts(
   sql: Sql,
 ): Pick<
   ErasureStore,
-  'insert' | 'find' | 'addFile' | 'addBlobs' | 'blobs' | 'removeBlob' | 'finish'
+  'insert' | 'find' | 'addFile' | 'addBlobs' | 'adoptBlobs' | 'blobs' | 'removeBlob' | 'finish'
 > {
   return {
     insert: (row) =>
@@ -171,6 +225,7 @@ function facts(
     find: async (erasureId) => (await sql.rows<ErasureRow>(find, [erasureId]))[0],
     addFile: (erasureId, versions) => run(sql, addFile, [erasureId, versions]),
     addBlobs: (erasureId, sealedIds) => run(sql, addBlobs, [erasureId, sealedIds]),
+    adoptBlobs: (erasureId, fileId, version) => run(sql, adoptBlobs, [erasureId, fileId, version]),
     blobs: (erasureId, limit) => sealedIdsOf(sql, blobs, [erasureId, limit]),
     removeBlob: (sealedId) => run(sql, removeBlob, [sealedId]),
     finish: (erasureId, { finishedAt, oldCopies, backupsExpireAt }) =>
@@ -183,7 +238,11 @@ function reading(
 ): Pick<
   ErasureStore,
   | 'lockPerson'
+  | 'findPerson'
   | 'isPersonHeld'
+  | 'lockHolders'
+  | 'lockHeldFiles'
+  | 'countClosed'
   | 'countsOfPerson'
   | 'countsOfFile'
   | 'masterKeysOfPerson'
@@ -197,6 +256,12 @@ function reading(
   return {
     lockPerson: async (personId) =>
       (await sql.rows<{ shreddedAt: Date | null }>(lockPerson, [personId]))[0],
+    findPerson: async (personId) =>
+      (await sql.rows<{ shreddedAt: Date | null }>(findPerson, [personId]))[0],
+    lockHolders: ({ fileId, personId }) => run(sql, lockHolders, [fileId, personId]),
+    lockHeldFiles: (personId) => run(sql, lockHeldFiles, [personId]),
+    countClosed: async (personId) =>
+      (await sql.rows<{ closed: number }>(countClosed, [personId]))[0]?.closed ?? 0,
     isPersonHeld: async (personId) => (await sql.rows(personHeld, [personId])).length > 0,
     countsOfPerson: async (personId) =>
       (await sql.rows<ErasureCounts>(countPerson, [personId]))[0] ?? none,
@@ -204,8 +269,8 @@ function reading(
       (await sql.rows<ErasureCounts>(countFile, [fileId, version]))[0] ?? none,
     masterKeysOfPerson: (personId) => masters(mastersOfPerson, [personId]),
     masterKeysOfFile: (fileId, version) => masters(mastersOfFile, [fileId, version]),
-    openByNobody: async (personId, limit) =>
-      (await sql.rows<{ fileId: string }>(openByNobody, [personId, limit])).map(
+    openByNobody: async (personId, limit, now) =>
+      (await sql.rows<{ fileId: string }>(openByNobody, [personId, limit, now])).map(
         ({ fileId }) => fileId,
       ),
   }
@@ -219,6 +284,7 @@ function destroying(
   | 'destroyUserKeys'
   | 'endGrantsOf'
   | 'destroyPurposes'
+  | 'hasFileKeys'
   | 'destroyFileKeys'
   | 'shredFile'
   | 'shredVersion'
@@ -228,8 +294,8 @@ function destroying(
     destroyUserKeys: (personId) => run(sql, destroyUserKeys, [personId]),
     endGrantsOf: (personId, by, at) => run(sql, endGrants, [personId, by, at]),
     destroyPurposes: (personId) => run(sql, destroyPurposes, [personId]),
-    destroyFileKeys: async (personId, limit) =>
-      (await sql.rows(destroyFileKeys, [personId, limit])).length,
+    hasFileKeys: async (personId) => (await sql.rows(hasFileKeys, [personId])).length > 0,
+    destroyFileKeys: (personId, limit) => run(sql, destroyFileKeys, [personId, limit]),
     shredFile: (fileId, by, at) => sealedIdsOf(sql, shredFile, [fileId, by, at]),
     shredVersion: (fileId, version) => sealedIdsOf(sql, shredVersion, [fileId, version]),
   }

@@ -1,5 +1,7 @@
-import type { OldCopiesRemover } from '../erasure/ports.js'
+import type { LeftBecause, OldCopiesRemover, OldCopiesResult } from '../erasure/ports.js'
 import type { Database, Query } from './database.js'
+import { outlastSnapshots } from './old-snapshots.js'
+import { removeOrphanedFiles } from './orphaned-files.js'
 import { run } from './run.js'
 
 /**
@@ -27,29 +29,57 @@ const segmentsAhead: Query = {
     where name ~ '^[0-9A-F]{24}$' and name > pg_walfile_name(pg_current_wal_insert_lsn())`,
 }
 
-export function oldCopies(db: Database): OldCopiesRemover {
+export interface OldCopiesOptions {
+  /** Milliseconds to wait for those who can still look at deleted rows. */
+  readonly patienceMs?: number
+}
+
+export function oldCopies(
+  db: Database,
+  { patienceMs = 30_000 }: OldCopiesOptions = {},
+): OldCopiesRemover {
   return {
-    remove: async ({ rewrite }) => {
-      if (db.engine !== 'embedded' && !rewrite) return 'left'
-      // One by one: each is locked only while it is written.
-      for (const table of TABLES) {
-        await db.transaction((sql) => sql.script(rewriteOf(table)), { limitMs: REWRITE_LIMIT_MS })
+    remove: async ({ rewrite, signal }) => {
+      if (db.engine === 'embedded') {
+        await rewriteTables(db)
+        return (await removeFromLog(db)) ? removed : left('log_goes_on')
       }
-      if (db.engine === 'embedded') await removeFromLog(db)
-      return 'removed'
+      if (!rewrite) return left('not_asked')
+      if (!(await outlastSnapshots(db, { limitMs: patienceMs, signal })))
+        return left('old_snapshots')
+      await rewriteTables(db)
+      return removed
     },
   }
 }
 
-/** The embedded database is ours alone: catalogue, checkpoints and log as well. */
-async function removeFromLog(db: Database): Promise<void> {
+const removed: OldCopiesResult = { oldCopies: 'removed' }
+const left = (leftBecause: LeftBecause): OldCopiesResult => ({ oldCopies: 'left', leftBecause })
+
+/** One by one: each is locked only while it is written. */
+async function rewriteTables(db: Database): Promise<void> {
+  for (const table of TABLES) {
+    await db.transaction((sql) => sql.script(rewriteOf(table)), { limitMs: REWRITE_LIMIT_MS })
+  }
+}
+
+/** The embedded database is ours alone: catalogue, checkpoints and log as well. False where it goes on. */
+async function removeFromLog(db: Database): Promise<boolean> {
   // Samples of columns, from before they were excepted.
   await db.script('VACUUM FULL pg_statistic')
   await endSegment(db)
   // Removes the old files, and the segments before this one or renames them for use again.
   await db.script('CHECKPOINT')
-  for (let n = 0; n < MOST_SEGMENTS && (await ahead(db)) > 0; n++) await endSegment(db)
+  if (db.folder !== undefined) await removeOrphanedFiles(db, db.folder)
+  let most = MOST_SEGMENTS
+  while ((await ahead(db)) > 0) {
+    if (most-- === 0) return false
+    await endSegment(db)
+  }
+  // The one written to now is the last of those: past its head is what it held.
+  await endSegment(db)
   await db.script('CHECKPOINT')
+  return true
 }
 
 async function endSegment(db: Database): Promise<void> {

@@ -5,12 +5,14 @@ import { actionOf } from '../files/file-action.js'
 import { systemActor } from '../files/purge-due.js'
 import type { NewJob } from '../jobs/ports.js'
 import type { Transactions } from '../ports/transactions.js'
-import type { ErasureRow, ErasureStores, OldCopiesRemover } from './ports.js'
+import type { ErasureRow, ErasureStores, OldCopiesRemover, OldCopiesResult } from './ports.js'
 
 export const SHRED = 'shred'
 
-export function shredJob(erasureId: string): NewJob {
-  return { jobId: erasureId, kind: SHRED, payload: { erasureId } }
+/** What an erasure is finished as, by hand too; `rewrite` as in `FinishContext`. */
+export function shredJob(erasureId: string, { rewrite = false } = {}): NewJob {
+  const payload = { erasureId, ...(rewrite ? { rewrite: 'true' } : {}) }
+  return { jobId: erasureId, kind: SHRED, payload }
 }
 
 interface Dependencies {
@@ -29,7 +31,10 @@ export interface FinishContext {
   readonly progress?: (done: number) => void
 }
 
-export type FinishErasure = (erasureId: string, context?: FinishContext) => Promise<ErasureRow>
+/** With why old copies are left, where this call left them. */
+export type FinishedErasure = ErasureRow & Pick<OldCopiesResult, 'leftBecause'>
+
+export type FinishErasure = (erasureId: string, context?: FinishContext) => Promise<FinishedErasure>
 
 const KEYS_A_STEP = 1_000
 const FILES_A_STEP = 100
@@ -55,11 +60,12 @@ export function finishErasure(use: Dependencies): FinishErasure {
       await purgeFiles(use, erasureId, row.personId, step)
     }
     await removeBytes(use, erasureId, step)
-    const oldCopies = await use.oldCopies.remove({ rewrite })
+    const { signal } = context
+    const { oldCopies, ...why } = await use.oldCopies.remove({ rewrite, signal })
     const finishedAt = new Date()
     const backupsExpireAt = new Date(finishedAt.getTime() + use.backupRetentionDays * DAY_MS)
     await use.db.stores.erasures.finish(erasureId, { finishedAt, oldCopies, backupsExpireAt })
-    return { ...row, ...(await use.db.stores.erasures.find(erasureId)) }
+    return { ...row, ...(await use.db.stores.erasures.find(erasureId)), ...why }
   }
 }
 
@@ -75,10 +81,10 @@ function stepping({ signal, progress }: FinishContext): Step {
 }
 
 async function destroyFileKeys({ db }: Dependencies, personId: string, step: Step): Promise<void> {
-  let destroyed = KEYS_A_STEP
-  while (destroyed === KEYS_A_STEP) {
+  // A short batch may be one of which others destroyed the rest meanwhile.
+  while (await db.stores.erasures.hasFileKeys(personId)) {
     step(0)
-    destroyed = await db.stores.erasures.destroyFileKeys(personId, KEYS_A_STEP)
+    await db.stores.erasures.destroyFileKeys(personId, KEYS_A_STEP)
   }
 }
 
@@ -88,17 +94,25 @@ async function purgeFiles(
   personId: string,
   step: Step,
 ): Promise<void> {
+  // One clock for looking and doing: what the one finds, the other must not leave for ever.
+  const now = new Date()
   for (;;) {
-    const fileIds = await use.db.stores.erasures.openByNobody(personId, FILES_A_STEP)
+    const fileIds = await use.db.stores.erasures.openByNobody(personId, FILES_A_STEP, now)
     for (const fileId of fileIds) {
       step(1)
-      await purgeOne(use, erasureId, fileId)
+      await purgeOne(use, { erasureId, fileId, now })
     }
     if (fileIds.length < FILES_A_STEP) return
   }
 }
 
-async function purgeOne({ db }: Dependencies, erasureId: string, fileId: string): Promise<void> {
+interface Purging {
+  readonly erasureId: string
+  readonly fileId: string
+  readonly now: Date
+}
+
+async function purgeOne({ db }: Dependencies, { erasureId, fileId, now }: Purging): Promise<void> {
   await db.transaction(async ({ audit, erasures, files }) => {
     const found = await files.find(fileId)
     if (found === undefined) return
@@ -106,10 +120,10 @@ async function purgeOne({ db }: Dependencies, erasureId: string, fileId: string)
     const file = await files.lockFile(fileId)
     // A grant may have been given meanwhile by somebody who could open it, and a hold placed on that.
     if (file === undefined || (await files.isHeld(fileId))) return
-    const now = new Date()
     if ((await files.grants(fileId)).some((grant) => isOpen(grant.expiresAt, now))) return
     const sealedIds = await erasures.shredFile(fileId, 'strongroom', now)
     await erasures.addBlobs(erasureId, sealedIds)
+    await erasures.adoptBlobs(erasureId, fileId, null)
     await erasures.addFile(erasureId, sealedIds.length)
     await audit.append(
       auditEvent(systemActor('shred'), {

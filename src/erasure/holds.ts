@@ -59,6 +59,7 @@ export function legalHolds({ db }: Dependencies) {
         releasedAt: null,
       }
       await db.transaction(async (stores) => {
+        await lockHolders(stores, row)
         if (fileId === undefined) await lockPerson(stores, personId ?? '')
         else await lockFile(stores, fileId)
         await stores.holds.insert(row)
@@ -85,6 +86,13 @@ export function legalHolds({ db }: Dependencies) {
 }
 
 export type LegalHolds = ReturnType<typeof legalHolds>
+
+/** Who is shredded meanwhile may be the last who can open it. */
+async function lockHolders({ erasures }: ErasureStores, row: HoldRow): Promise<void> {
+  const { fileId, personId } = row
+  if (personId !== null) await erasures.lockHolders({ fileId: null, personId })
+  else if (fileId !== null && isFileId(fileId)) await erasures.lockHolders({ fileId, personId })
+}
 
 async function lockPerson({ erasures }: ErasureStores, personId: string): Promise<void> {
   const person = await erasures.lockPerson(personId)

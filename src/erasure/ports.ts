@@ -42,6 +42,17 @@ export interface ErasureCounts {
 
 export type OldCopies = 'removed' | 'left'
 
+/**
+ * Nobody asked for it; somebody could look at the destroyed rows all the while, and so a rewrite would
+ * copy them; or the log was not at its end after all that was done.
+ */
+export type LeftBecause = 'not_asked' | 'old_snapshots' | 'log_goes_on'
+
+export interface OldCopiesResult {
+  readonly oldCopies: OldCopies
+  readonly leftBecause?: LeftBecause
+}
+
 export interface ErasureRow extends ErasureCounts {
   readonly erasureId: string
   readonly kind: 'file' | 'version' | 'person'
@@ -69,9 +80,19 @@ export interface Finish {
 export interface ErasureStore {
   /** The person's row, locked against everything that would give them a key or a grant. */
   lockPerson(personId: string): Promise<{ readonly shreddedAt: Date | null } | undefined>
-  /** Whether a hold stands on the person, or on a file of theirs. */
+  /** The same without a lock. */
+  findPerson(personId: string): Promise<{ readonly shreddedAt: Date | null } | undefined>
+  /** Locks the owner and all with a grant, of the file or of every file of the person's. */
+  lockHolders(subject: Subject): Promise<void>
+  /** Locks what is held and the person can open: of two who alone can, one is shredded after the other. */
+  lockHeldFiles(personId: string): Promise<void>
+  /**
+   * Whether a hold stands on the person, on a file of theirs, or on one that nobody else has a key of.
+   */
   isPersonHeld(personId: string): Promise<boolean>
   countsOfPerson(personId: string): Promise<ErasureCounts>
+  /** Files of others, none of them erased, that the person alone can open. */
+  countClosed(personId: string): Promise<number>
   /** Of a file, or of one version of it. */
   countsOfFile(fileId: string, version: number | null): Promise<ErasureCounts>
   /** Null: of a key it is not known which master key wraps it. */
@@ -85,10 +106,15 @@ export interface ErasureStore {
   endGrantsOf(personId: string, by: string, at: Date): Promise<void>
   /** Destroys the purposes of grants that are sealed under the person's key. */
   destroyPurposes(personId: string): Promise<void>
-  /** Destroys wrapped file keys of the person's; how many, at most `limit`. */
-  destroyFileKeys(personId: string, limit: number): Promise<number>
-  /** Files of the person's that no grant opens any more and no hold keeps. */
-  openByNobody(personId: string, limit: number): Promise<string[]>
+  /** Whether wrapped file keys of the person's are left. */
+  hasFileKeys(personId: string): Promise<boolean>
+  /** Destroys wrapped file keys of the person's, at most `limit`. */
+  destroyFileKeys(personId: string, limit: number): Promise<void>
+  /**
+   * Files that no grant opens any more at the time given and no hold keeps: the person's, and what they
+   * once could open of others who are erased.
+   */
+  openByNobody(personId: string, limit: number, now: Date): Promise<string[]>
   /** Destroys keys, metadata and fingerprint of a file, live or deleted. The sealed ids that were. */
   shredFile(fileId: string, by: string, at: Date): Promise<string[]>
   /** The same of one version that is not the current one. */
@@ -99,6 +125,8 @@ export interface ErasureStore {
   addFile(erasureId: string, versions: number): Promise<void>
   /** Sealed bytes that are still to be removed. */
   addBlobs(erasureId: string, sealedIds: readonly string[]): Promise<void>
+  /** Those, too, of sealings that others took the place of, of the file or of one version of it. */
+  adoptBlobs(erasureId: string, fileId: string, version: number | null): Promise<void>
   blobs(erasureId: string, limit: number): Promise<string[]>
   removeBlob(sealedId: string): Promise<void>
   finish(erasureId: string, facts: Finish): Promise<void>
@@ -115,7 +143,11 @@ export interface ErasureStores extends FileStores {
 export interface OldCopiesRemover {
   /**
    * Removes it from tables, indexes and log: by itself on the embedded database; elsewhere it rewrites
-   * the tables where `rewrite` is true, and else leaves them to the database. Waits for nothing else.
+   * the tables where `rewrite` is true, once nobody can look at the destroyed rows any more, for which
+   * it waits a while, and else leaves them to the database.
    */
-  remove(options: { readonly rewrite: boolean }): Promise<OldCopies>
+  remove(options: {
+    readonly rewrite: boolean
+    readonly signal?: AbortSignal | undefined
+  }): Promise<OldCopiesResult>
 }

@@ -24,24 +24,31 @@ interface Dependencies {
   readonly provider: Pick<KeyProvider, 'masterKeyIds'>
 }
 
+export interface ShredPreview extends ErasureCounts {
+  /** Files of others that nobody could open any more. */
+  readonly recordsClosed: number
+  readonly isHeld: boolean
+}
+
 /**
  * What a shredding would destroy, and whether a hold forbids it. Nothing is touched.
  * @throws StrongroomError `not_found`
  */
 export function previewShred({ db }: Pick<Dependencies, 'db'>) {
-  return async (target: ShredTarget): Promise<ErasureCounts & { readonly isHeld: boolean }> => {
+  return async (target: ShredTarget): Promise<ShredPreview> => {
     const { erasures, files } = db.stores
     if (target.personId !== undefined) {
-      const known = await db.transaction(
-        async (stores) => await stores.erasures.lockPerson(checked(target.personId)),
-      )
-      if (known === undefined) throw new StrongroomError('not_found')
-      const isHeld = await erasures.isPersonHeld(target.personId)
-      return { ...(await erasures.countsOfPerson(target.personId)), isHeld }
+      const personId = checked(target.personId)
+      if ((await erasures.findPerson(personId)) === undefined)
+        throw new StrongroomError('not_found')
+      const counts = await erasures.countsOfPerson(personId)
+      const recordsClosed = await erasures.countClosed(personId)
+      return { ...counts, recordsClosed, isHeld: await erasures.isPersonHeld(personId) }
     }
     const { fileId } = await findFile(db.stores, target)
     const isHeld = await files.isHeld(fileId)
-    return { ...(await erasures.countsOfFile(fileId, target.version ?? null)), isHeld }
+    const counts = await erasures.countsOfFile(fileId, target.version ?? null)
+    return { ...counts, recordsClosed: 0, isHeld }
   }
 }
 
@@ -59,7 +66,11 @@ function checked(personId = ''): string {
  *   `person_erased` for who was
  */
 export function beginShred(use: Dependencies) {
-  return async (target: ShredTarget, by: string): Promise<string> => {
+  return async (
+    target: ShredTarget,
+    by: string,
+    { rewrite = false }: { readonly rewrite?: boolean | undefined } = {},
+  ): Promise<string> => {
     const actor = operatorActor(by)
     const erasureId = randomUUID()
     await use.db.transaction(async (stores) => {
@@ -67,7 +78,10 @@ export function beginShred(use: Dependencies) {
         target.personId === undefined
           ? await shredFile(use, stores, { actor, erasureId, target })
           : await shredPerson(use, stores, { actor, erasureId, personId: checked(target.personId) })
-      await stores.jobs.add(shredJob(row.erasureId), new Date(Date.now() + PATIENCE_MS))
+      await stores.jobs.add(
+        shredJob(row.erasureId, { rewrite }),
+        new Date(Date.now() + PATIENCE_MS),
+      )
     })
     return erasureId
   }
@@ -114,6 +128,7 @@ async function shredFile(
   if (sealedIds.length === 0) throw new StrongroomError('not_found')
   await erasures.insert(row)
   await erasures.addBlobs(erasureId, sealedIds)
+  await erasures.adoptBlobs(erasureId, fileId, version)
   await stores.audit.append(auditEvent(actor, eventOf(file, erasureId, version)))
   return row
 }
@@ -154,6 +169,7 @@ async function shredPerson(
   const person = await erasures.lockPerson(personId)
   if (person === undefined) throw new StrongroomError('not_found')
   if (person.shreddedAt !== null) throw new StrongroomError('person_erased')
+  await erasures.lockHeldFiles(personId)
   if (await erasures.isPersonHeld(personId)) throw legalHold()
   const counts = await erasures.countsOfPerson(personId)
   const row = newErasure({

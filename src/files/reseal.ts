@@ -213,7 +213,9 @@ async function commit(
     for (const row of wrapped) await stores.files.insertWrappedKey(row)
     await stores.files.removeIntent(sealedId)
     const job = { jobId: version.sealedId, kind: DESTROY_BYTES }
-    const payload = { sealedId: version.sealedId }
+    // Whoever shreds the file or the version finds these bytes by it.
+    const about = { fileId: file.fileId, version: String(version.version) }
+    const payload = { sealedId: version.sealedId, ...about }
     await stores.jobs.add({ ...job, payload }, new Date(Date.now() + KEEP_MS))
     await stores.audit.append(resealed(file, version.version, metadata.size))
     return true

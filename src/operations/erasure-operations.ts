@@ -1,10 +1,10 @@
 import { type Static, Type } from 'typebox'
-import type { FinishErasure } from '../erasure/finish-erasure.js'
 import type { LegalHolds } from '../erasure/holds.js'
 import type { ErasureCounts } from '../erasure/ports.js'
-import type { ShredTarget } from '../erasure/shred.js'
+import type { ShredPreview, ShredTarget } from '../erasure/shred.js'
 import type { PurgeDue } from '../files/purge-due.js'
 import { operation } from './operation.js'
+import { type ShredByHandDependencies, shredByHand } from './shred-by-hand.js'
 
 const closed = { additionalProperties: false }
 const id = Type.String({ minLength: 1, maxLength: 128 })
@@ -15,14 +15,15 @@ const target = Type.Object(
   closed,
 )
 
-export interface ErasureDependencies {
+export interface ErasureDependencies extends ShredByHandDependencies {
   readonly purge: PurgeDue
   readonly holds: LegalHolds
-  readonly previewShred: (
+  readonly previewShred: (target: ShredTarget) => Promise<ShredPreview>
+  readonly beginShred: (
     target: ShredTarget,
-  ) => Promise<ErasureCounts & { readonly isHeld: boolean }>
-  readonly beginShred: (target: ShredTarget, by: string) => Promise<string>
-  readonly finishErasure: FinishErasure
+    by: string,
+    options: { readonly rewrite?: boolean | undefined },
+  ) => Promise<string>
   readonly issueCertificate: (erasureId: string) => Promise<string>
   readonly signingKey: { readonly keyId: string; readonly publicKey: string }
 }
@@ -70,24 +71,26 @@ function holdOperations({ holds }: Pick<ErasureDependencies, 'holds'>) {
 }
 
 function shredOperations(use: ErasureDependencies) {
+  const finish = shredByHand(use)
   return {
     'shred-preview': operation(target, async (input) => {
-      const { isHeld, ...counts } = await use.previewShred(targetOf(input))
-      return { ...summarize(counts), legal_hold: isHeld }
+      const { isHeld, recordsClosed, ...counts } = await use.previewShred(targetOf(input))
+      return { ...summarize(counts), records_closed: recordsClosed, legal_hold: isHeld }
     }),
-    'shred-begin': operation(Type.Object({ target, by: id }, closed), async ({ target, by }) => ({
-      erasure_id: await use.beginShred(targetOf(target), by),
-    })),
+    'shred-begin': operation(
+      Type.Object({ target, by: id, rewrite: Type.Optional(Type.Boolean()) }, closed),
+      async ({ target, by, rewrite }) => ({
+        erasure_id: await use.beginShred(targetOf(target), by, { rewrite }),
+      }),
+    ),
     'shred-finish': operation(
       Type.Object({ erasure_id: Type.String({ format: 'uuid' }), rewrite: Type.Boolean() }, closed),
-      async ({ erasure_id, rewrite }, { signal, progress }) => {
-        const row = await use.finishErasure(erasure_id, {
-          ...{ rewrite, signal },
-          progress: (done) => {
-            progress({ done })
-          },
-        })
-        return { erasure_id, old_copies: row.oldCopies, ...summarize(row) }
+      async ({ erasure_id, rewrite }, context) => {
+        const row = await finish(erasure_id, rewrite, context)
+        return {
+          ...{ erasure_id, old_copies: row.oldCopies, left_because: row.leftBecause ?? null },
+          ...summarize(row),
+        }
       },
     ),
   }

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
 import { issueCertificate, verifyCertificate } from '../../src/erasure/certificate.js'
-import { finishErasure, SHRED } from '../../src/erasure/finish-erasure.js'
+import { type FinishErasure, finishErasure, SHRED } from '../../src/erasure/finish-erasure.js'
 import { legalHolds } from '../../src/erasure/holds.js'
 import type { OldCopiesRemover } from '../../src/erasure/ports.js'
 import { beginShred, previewShred } from '../../src/erasure/shred.js'
@@ -12,8 +12,11 @@ import { StrongroomError } from '../../src/errors/strongroom-error.js'
 import { deleteFile, purgeFile, restoreFile } from '../../src/files/delete-file.js'
 import { withOpened } from '../../src/files/open-entry.js'
 import { purgeDue } from '../../src/files/purge-due.js'
+import { DESTROY_BYTES, destroyBytes, reseal } from '../../src/files/reseal.js'
 import { updateFile } from '../../src/files/update-file.js'
+import { byHand } from '../../src/jobs/by-hand.js'
 import { openSigningKey } from '../../src/keys/signing-key.js'
+import { shredByHand } from '../../src/operations/shred-by-hand.js'
 import { createTestDatabase, engines } from '../helpers/databases.js'
 import { actor, fileOf, limits, makeService, holds as stored } from '../helpers/service.js'
 
@@ -30,7 +33,9 @@ async function deployment(t: Test, database: Database) {
   await database.script('delete from audit_events')
   const service = await makeService(database, join(t.testdir(), 'files'))
   const { db, blobs, provider } = service
-  const left: OldCopiesRemover = { remove: () => Promise.resolve('removed') }
+  const left: OldCopiesRemover = {
+    remove: () => Promise.resolve({ oldCopies: 'removed' }),
+  }
   const signingKey = await openSigningKey({ provider, store: db.stores.keys })
   const onProblem = (error: unknown) => t.error(error)
   const deleting = { db, blobs, onProblem, retentionDays: 30 }
@@ -56,7 +61,7 @@ async function deployment(t: Test, database: Database) {
     restore: restoreFile({ db }),
     purgeDue: purgeDue({ db, purge }),
     preview: previewShred({ db }),
-    certificate: issueCertificate({ db, signingKey }),
+    certificate: issueCertificate({ engine: database.engine, db, signingKey }),
     file: async (fileId: string) => {
       const found = await db.stores.files.find(fileId)
       if (found === undefined) throw new Error('there is no such file')
@@ -236,7 +241,7 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     const deleted = await stored(use, 'anna', 'deleted')
     await use.delete(actor('anna'), await file(deleted.fileId))
     const counts = { userKeys: 0, fileKeys: 2, files: 1, versions: 2, recordsKept: 0 }
-    t.strictSame(await preview({ fileId }), { ...counts, isHeld: false })
+    t.strictSame(await preview({ fileId }), { ...counts, recordsClosed: 0, isHeld: false })
     t.equal(await use.sealedFiles(), 3, 'a preview touches nothing')
     const done = await finish(await begin({ fileId }, 'operator'))
     t.match(done, { ...counts, kind: 'file', fileId, requestedBy: 'operator' })
@@ -277,7 +282,8 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     const granted = await use.share('ben', bens.fileId, 'anna')
     const annas = await stored(use, 'anna', 'shared')
     await use.share('anna', annas.fileId, 'carl')
-    const { isHeld, ...counts } = await use.preview({ personId: 'anna' })
+    const { isHeld, recordsClosed, ...counts } = await use.preview({ personId: 'anna' })
+    t.equal(recordsClosed, 0)
     const expected = { userKeys: 1, fileKeys: 5, files: 3, versions: 3, recordsKept: 1 }
     t.strictSame([isHeld, counts], [false, expected])
     const erasureId = await begin({ personId: 'anna' }, 'operator')
@@ -302,6 +308,34 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     t.equal(await code(begin({ personId: 'nobody' }, 'operator')), 'not_found')
     t.equal(await code(use.holds.place({ ...hold, personId: 'anna' })), 'person_erased')
     t.equal(await count("audit_events where action = 'person.shred'"), 1)
+  },
+
+  'the last who can open what is held is held, too': async (t, database) => {
+    const { begin, finish, holds, preview, count, ...use } = await deployment(t, database)
+    const close = async (fileId: string, userId: string) =>
+      database.script(`update grants set revoked_at = now(), revoked_by = 'x'
+        where file_id = '${fileId}' and user_id = '${userId}'`)
+    const { fileId } = await stored(use, 'anna')
+    await use.share('anna', fileId, 'ben')
+    await use.share('anna', fileId, 'carl')
+    await close(fileId, 'anna')
+    const placed = await holds.place({ ...hold, fileId })
+    t.match(await preview({ personId: 'ben' }), { isHeld: false, recordsClosed: 0 })
+    const both = ['ben', 'carl'].map((personId) => code(begin({ personId }, 'operator')))
+    t.strictSame((await Promise.all(both)).sort(), ['done', 'legal_hold'], 'one of the two')
+    const [last = ''] = (await use.db.stores.files.grants(fileId)).map(({ userId }) => userId)
+    t.match(await preview({ personId: last }), { isHeld: true, recordsClosed: 1 })
+    await holds.release(placed.hold_id, 'legal')
+    const onAnna = await holds.place({ ...hold, personId: 'anna' })
+    t.equal(await code(begin({ personId: last }, 'operator')), 'legal_hold', 'on its owner')
+    await holds.release(onAnna.hold_id, 'legal')
+
+    await finish(await begin({ personId: 'anna' }, 'operator'))
+    t.equal(await use.sealedFiles(), 1, 'it is open to the last')
+    t.match(await preview({ personId: last }), { files: 1, recordsClosed: 0 })
+    t.match(await finish(await begin({ personId: last }, 'operator')), { files: 1, versions: 1 })
+    t.equal(await use.sealedFiles(), 0, 'nobody is left whose it would be')
+    t.equal(await count('erasure_blobs'), 0)
   },
 
   'who uploads while they are shredded leaves nothing': async (t, database) => {
@@ -358,6 +392,55 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     t.equal(await count("audit_events where action = 'file.purge'"), files, 'each once')
   },
 
+  'by hand it is the job that stands, and stays it until it is finished': async (t, database) => {
+    const { begin, finishing, finish, ...use } = await deployment(t, database)
+    const { db } = use
+    const onProblem = (error: unknown) => t.error(error)
+    const { fileId } = await stored(use, 'anna')
+    const erasureId = await begin({ fileId }, 'operator', { rewrite: true })
+    const context = { signal: new AbortController().signal, progress: () => undefined }
+    const byHandWith = (finishErasure: FinishErasure) =>
+      shredByHand({ db, byHand: byHand({ db, onProblem }), finishErasure })(
+        erasureId,
+        true,
+        context,
+      )
+    const failing = { remove: () => Promise.reject(new Error('no')) }
+    await t.rejects(byHandWith(finishErasure({ ...finishing, blobs: failing })), { message: 'no' })
+    const [job] = await db.stores.jobs.list(9)
+    t.match(job, { jobId: erasureId, kind: SHRED, payload: { erasureId, rewrite: 'true' } })
+    t.equal(await code(byHandWith(finish)), 'conflict', 'as one that a node is at work on')
+    const later = new Date(Date.now() + 20_000)
+    t.match(await db.stores.jobs.claim([SHRED], later, new Date()), { jobId: erasureId })
+    t.match(await byHandWith(finish), { erasureId, oldCopies: 'removed' })
+    t.strictSame(await db.stores.jobs.list(9), [])
+    const unknown = shredByHand({ db, byHand: byHand({ db, onProblem }), finishErasure: finish })
+    t.equal(await code(unknown(randomUUID(), false, context)), 'not_found')
+    t.strictSame(await db.stores.jobs.list(9), [], 'nothing is tried for ever')
+  },
+
+  'bytes of an earlier sealing are destroyed with the rest': async (t, database) => {
+    const { begin, finish, sealedFiles, file, ...use } = await deployment(t, database)
+    const { db, blobs, ring: keyRing, open: openEntry } = use
+    const log = { info: () => undefined, error: (fields: object) => t.fail('', fields) }
+    const anew = reseal({ db, blobs, keyRing, openEntry, log })
+    const { fileId } = await stored(use, 'anna')
+    await use.addVersion('anna', fileId, 'a second version')
+    const other = await stored(use, 'anna', 'another')
+    await anew({ userId: 'anna' })
+    t.equal(await sealedFiles(), 6, 'three, and three before them')
+    await finish(await begin({ fileId, version: 1 }, 'operator'))
+    t.equal(await sealedFiles(), 4, 'both of that version')
+    await finish(await begin({ fileId }, 'operator'))
+    t.equal(await sealedFiles(), 2)
+    t.equal((await file(other.fileId)).fileId, other.fileId)
+    await finish(await begin({ personId: 'anna' }, 'operator'))
+    t.equal(await sealedFiles(), 0)
+    const due = (await db.stores.jobs.list(9)).filter(({ kind }) => kind === DESTROY_BYTES)
+    t.equal(due.length, 3)
+    for (const job of due) await destroyBytes({ db, blobs })(job)
+  },
+
   'what was left is removed afterwards, and not the other way round': async (t, database) => {
     const { begin, finishing, finish, ...use } = await deployment(t, database)
     const { fileId } = await stored(use, 'anna')
@@ -367,12 +450,16 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
       oldCopies: {
         remove: ({ rewrite }) => {
           wishes.push(rewrite)
-          return Promise.resolve(rewrite ? 'removed' : 'left')
+          return Promise.resolve(
+            rewrite
+              ? { oldCopies: 'removed' as const }
+              : { oldCopies: 'left' as const, leftBecause: 'not_asked' as const },
+          )
         },
       },
     })
     const erasureId = await begin({ fileId }, 'operator')
-    t.match(await careful(erasureId), { oldCopies: 'left' })
+    t.match(await careful(erasureId), { oldCopies: 'left', leftBecause: 'not_asked' })
     t.match(await careful(erasureId), { oldCopies: 'left' })
     t.match(await careful(erasureId, { rewrite: true }), { oldCopies: 'removed' })
     t.match(await careful(erasureId, { rewrite: true }), { oldCopies: 'removed' })
