@@ -1,12 +1,16 @@
 import type { Command } from 'commander'
-import type { ExitCode, Terminal } from './context.js'
-import { type DrillCommandOptions, drillCommand } from './drill.js'
-import { type KeysBackupOptions, keysBackupCommand } from './keys-backup.js'
-import { type KeysRestoreOptions, keysRestoreCommand } from './keys-restore.js'
+import type { Action, Does } from './does.js'
+import type { DrillCommandOptions } from './drill.js'
+import type { KeysBackupOptions } from './keys-backup.js'
+import type { KeysRestoreOptions } from './keys-restore.js'
 
-type Does = <O>(
-  action: (terminal: Terminal, options: O) => Promise<ExitCode>,
-) => (options: O) => Promise<void>
+// Loaded when they are asked for: what they seal with takes half a second, which other commands need not wait.
+const keysBackupCommand: Action<KeysBackupOptions> = async (...words) =>
+  (await import('./keys-backup.js')).keysBackupCommand(...words)
+const keysRestoreCommand: Action<KeysRestoreOptions> = async (...words) =>
+  (await import('./keys-restore.js')).keysRestoreCommand(...words)
+const drillCommand: Action<DrillCommandOptions> = async (...words) =>
+  (await import('./drill.js')).drillCommand(...words)
 
 const passphraseFile = [
   '--passphrase-file <file>',

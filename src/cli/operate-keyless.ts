@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DatabasePlace } from '../compose.js'
-import { composeKeyless, type KeylessOptions } from '../compose-keyless.js'
+import type { KeylessOptions } from '../compose-keyless.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { BackupOperations } from '../operations/backup-operations.js'
 import { askService } from '../operations/control-client.js'
@@ -45,6 +45,8 @@ export async function onDatabase<N extends Name>(
 ): Promise<ResultOf<N>> {
   await refuseEmpty(place)
   // What breaks while nothing is asked is the error of the next statement.
+  // Loaded only where it is this process that opens the database.
+  const { composeKeyless } = await import('../compose-keyless.js')
   const services = await composeKeyless(place, () => undefined, options)
   try {
     // The list is by name; that input and name belong together was seen to by the types above.

@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { compose } from '../compose.js'
 import { provideSecrets } from '../config/development-secrets.js'
 import { type Config, readConfig } from '../config.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
@@ -68,6 +67,8 @@ async function byItself<Name extends OperationName>(
     err(line.trimEnd())
   }
   const log = makeLogger({ logLevel: 'error' }, { write })
+  // Beside a running service it is that one's: loading all of it here would be half a second for nothing.
+  const { compose } = await import('../compose.js')
   const services = await compose(config, secrets, log, { background: false })
   try {
     // The list is by name; that input and name belong together was seen to by the types above.

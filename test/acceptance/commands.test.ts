@@ -163,7 +163,7 @@ await t.test('a master key is turned while the service runs', async (t) => {
   }
   const [first] = await status()
   const oldId = first?.id ?? ''
-  t.match(first, { configured: 'first', user_keys: 1, index_key: true, nodes: 1, safe: [] })
+  t.match(first, { configured: 'first', user_keys: 1, deployment_keys: 2, nodes: 1, safe: [] })
 
   const early = await turned.command('keys', 'retire', oldId)
   t.match(early, { code: 1, out: '', err: /still needed/ })
@@ -176,7 +176,10 @@ await t.test('a master key is turned while the service runs', async (t) => {
 
   const rotated = await turned.command('keys', 'rotate-master')
   t.equal(rotated.code, 0, rotated.err)
-  t.match(rotated.out, /1 user keys re-wrapped[^]*index key: re-wrapped\n1 user keys opened again/)
+  t.match(
+    rotated.out,
+    /1 user keys re-wrapped[^]*2 keys of the deployment re-wrapped\n1 user keys opened again/,
+  )
   hasBytes(t, await ben.get(file), data)
   const retired = await turned.command('keys', 'retire', oldId)
   t.match(retired, { code: 0, out: /retired[^]*Take it out of MASTER_KEYS/ }, retired.err)
