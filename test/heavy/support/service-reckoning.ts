@@ -1,5 +1,5 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { eventually } from '../../acceptance/support/eventually.js'
 import { type Report, statusOf, type World } from './service-commands.js'
 import { type Phase, wrongKeys } from './service-keys.js'
 import type { Client } from './service-model.js'
@@ -46,11 +46,12 @@ export async function startLater(t: Test, world: Reckoned, as: Setting): Promise
  */
 export async function reckon(t: Test, world: Reckoned, what: string): Promise<number> {
   const { server, masterKeys, run } = world
-  await startLater(t, world, { phase: 'moved', isFinal: false })
+  do await startLater(t, world, { phase: 'moved', isFinal: false })
+  while (await isLeftForLater(world))
   await run('purge')
   await world.repeat(t, what)
   await finishTurn(t, world, what)
-  await untilNothingIsUnderWay(world)
+  t.notOk(await isLeftForLater(world), `${what}: nothing is under way`)
   await sweepBothWays(t, world, what)
   const masterKeyId = masterKeys.nextId()
   masterKeys.turn()
@@ -67,13 +68,27 @@ export async function reckon(t: Test, world: Reckoned, what: string): Promise<nu
   })
 }
 
-/** Until the service has gone on with everything it had begun. */
-async function untilNothingIsUnderWay({ run }: Reckoned): Promise<void> {
-  const others = async () => {
-    const jobs = Object.values(await run('jobs')) as { kind: string; state: string }[]
-    return jobs.every(({ kind, state }) => recurring.has(kind) && state === 'waiting')
+interface Job {
+  readonly kind: string
+  readonly state: string
+  readonly due: string
+}
+
+/**
+ * Until the service has gone on with everything it had begun, at most two minutes; whether anything of
+ * it is left for a later hour.
+ */
+async function isLeftForLater({ run }: Reckoned): Promise<boolean> {
+  const until = performance.now() + 120_000
+  for (;;) {
+    const jobs = Object.values(await run('jobs')) as Job[]
+    const others = jobs.filter(({ kind, state }) => !recurring.has(kind) || state !== 'waiting')
+    const isLater = ({ state, due }: Job) =>
+      state === 'waiting' && Date.parse(due) > Date.now() + 60_000
+    if (others.every(isLater)) return others.length > 0
+    if (performance.now() > until) throw new Error(`Still under way: ${JSON.stringify(others)}`)
+    await wait(500)
   }
-  await eventually('nothing is under way', others, 120_000)
 }
 
 /** Or wait for their time: bytes that a sealing anew replaced are the sweep's, if they are left. */
