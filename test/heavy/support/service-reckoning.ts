@@ -91,8 +91,7 @@ async function isLeftForLater({ run }: Reckoned): Promise<boolean> {
   }
 }
 
-/** Or wait for their time: bytes that a sealing anew replaced are the sweep's, if they are left. */
-const recurring = new Set(['purge', 'sweep', 'scrub', 'retire-user-keys', 'destroy-bytes'])
+const recurring = new Set(['purge', 'sweep', 'scrub', 'retire-user-keys'])
 
 async function finishTurn(t: Test, world: Reckoned, what: string): Promise<void> {
   const { run, masterKeys } = world

@@ -76,7 +76,7 @@ const noRows: Readonly<Record<string, string>> = {
   'a claim nobody ended': `select route || ' of ' || caller_id as id from idempotency_keys
     where completed_at is null`,
   'a job nobody ended': `select kind as id from jobs
-    where kind not in ('purge', 'sweep', 'scrub', 'retire-user-keys', 'destroy-bytes') or lease_until is not null`,
+    where kind not in ('purge', 'sweep', 'scrub', 'retire-user-keys') or lease_until is not null`,
   'an erasure nobody finished': `select erasure_id::text as id from erasures
     where finished_at is null`,
   'bytes that were to be shredded': 'select sealed_id::text as id from erasure_blobs',
