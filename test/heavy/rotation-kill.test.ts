@@ -13,7 +13,7 @@ import { randomOf } from '../helpers/random.js'
 // database the service. A node goes on with it by itself, and it ends complete.
 // GRANTS=10000 for the full figure; SEED repeats what is drawn, not its timing.
 
-const grants = Number(process.env['GRANTS'] ?? 1_500)
+const grants = Number(process.env['GRANTS'] ?? 1_200)
 const seed = Number(process.env['SEED'] ?? 8006)
 const random = randomOf(seed)
 const kills = 5
@@ -84,7 +84,7 @@ function startReading(person: Person, files: readonly File[]) {
 }
 
 /** Between a tenth and nine tenths, where the batch during which it is reached ends. */
-const drawShare = () => 0.1 + 0.65 * random()
+const drawShare = () => 0.1 + 0.6 * random()
 
 /**
  * Has the service on the embedded database turn the key, and kills it where so much is wrapped anew: the
