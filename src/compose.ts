@@ -193,9 +193,12 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       [DESTROY_BYTES]: destroyBytes({ db, blobs }),
     },
   })
-  const announced = background ? await announceKeys({ db, provider, onProblem }) : undefined
-  // The embedded database has one owner: whoever held a lease is gone.
-  if (database.engine === 'embedded') await db.stores.jobs.releaseAll()
+  // The embedded database has one owner: whoever held a lease, or announced keys, is gone.
+  const isAlone = database.engine === 'embedded'
+  const announced = background
+    ? await announceKeys({ db, provider, onProblem, isAlone })
+    : undefined
+  if (isAlone) await db.stores.jobs.releaseAll()
   if (background) jobs.runner.start()
   return {
     config,

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream'
+import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import type { EmbeddedWorkerData, FromWorker, ToWorker } from './embedded-protocol.js'
 
@@ -10,6 +11,13 @@ const workerFile = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/db/embedded-worker.js' : './embedded-worker.js',
   import.meta.url,
 )
+
+/**
+ * Bytes of a WebAssembly function that run before the optimizing compiler is set on it: about ten times
+ * the default, at which opening the database has half its functions optimized that never run again.
+ */
+const WASM_TIERING_BUDGET = 20_000_000
+setFlagsFromString(`--wasm-tiering-budget=${WASM_TIERING_BUDGET}`)
 
 export function startWorker(data: EmbeddedWorkerData): Worker {
   // Nothing of the process is handed on: no loaders, and no environment with its secrets.

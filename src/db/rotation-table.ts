@@ -49,6 +49,11 @@ const forgetNode: Query = {
   name: 'rotation-node-forget',
   text: 'delete from key_nodes where node_id = $1',
 }
+const forgetSilentNodes: Query = {
+  name: 'rotation-nodes-forget',
+  text: `delete from key_nodes
+    where seen_at <= clock_timestamp() - $1::float8 * interval '1 millisecond'`,
+}
 const nodes: Query = {
   name: 'rotation-nodes',
   text: `select node_id as "nodeId", master_key_ids as "masterKeyIds" from key_nodes
@@ -71,6 +76,7 @@ export function rotationTable(sql: Sql): RotationStore {
     lockMasterKeys: () => run(sql, lock, []),
     sawNode: ({ nodeId, masterKeyIds }) => run(sql, sawNode, [nodeId, [...masterKeyIds]]),
     forgetNode: (nodeId) => run(sql, forgetNode, [nodeId]),
+    forgetNodesNotSeenWithin: (ms) => run(sql, forgetSilentNodes, [ms]),
     nodesSeenWithin: (ms) => sql.rows<KeyNode>(nodes, [ms]),
   }
 }

@@ -13,12 +13,18 @@ interface Dependencies {
   readonly onProblem: (error: unknown) => void
 }
 
+interface Announcement extends Dependencies {
+  /** This process alone can have the database open: whoever else is in it was killed. */
+  readonly isAlone: boolean
+}
+
 /**
  * Tells the other nodes, twice a minute, which master keys this one runs with: what wraps and what
  * opens must be known everywhere before a key may be moved or retired.
  */
-export async function announceKeys({ db, provider, onProblem }: Dependencies) {
+export async function announceKeys({ db, provider, onProblem, isAlone }: Announcement) {
   const nodeId = randomUUID()
+  await db.stores.rotation.forgetNodesNotSeenWithin(isAlone ? 0 : GONE_MS)
   const tell = () => db.stores.rotation.sawNode({ nodeId, masterKeyIds: provider.masterKeyIds })
   await tell()
   let telling = Promise.resolve()

@@ -35,6 +35,8 @@ export interface RotationStore {
   /** Now, by the clock of the database. */
   sawNode(node: KeyNode): Promise<void>
   forgetNode(nodeId: string): Promise<void>
+  /** Forgets the nodes not heard of for so long; 0: every one. */
+  forgetNodesNotSeenWithin(ms: number): Promise<void>
   /** Those seen within so many milliseconds. */
   nodesSeenWithin(ms: number): Promise<KeyNode[]>
 }

@@ -11,7 +11,7 @@ import { type Settings, startServer } from './support/server.js'
 
 // What cannot be started says why, in words for whoever runs it, and ends with 1.
 
-const server = await startServer()
+const server = await startServer({}, { asNew: true })
 t.teardown(() => server.close())
 const anna = personOf(server, 'anna')
 const data = pdf('sealed', 300_000)

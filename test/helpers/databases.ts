@@ -1,14 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { access, cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import type { Database, DatabaseLimits } from '../../src/db/database.js'
 import { openEmbeddedDatabase } from '../../src/db/embedded-database.js'
 import { openPostgresDatabase } from '../../src/db/postgres-database.js'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
+import { copyEmptyCluster } from './empty-cluster.js'
 
 /** A database of its own for one test file, empty at first. */
 export interface TestDatabase {
@@ -42,51 +40,13 @@ export async function createTestDatabase(engine: Database['engine']): Promise<Te
 async function createEmbedded(): Promise<TestDatabase> {
   const parent = await mkdtemp(join(tmpdir(), 'strongroom-db-'))
   const folder = join(parent, 'database')
-  await cp(await emptyCluster(), folder, { recursive: true })
+  await copyEmptyCluster(folder)
   return {
     engine: 'embedded',
     place: folder,
     open: (limits) => openEmbeddedDatabase({ ...limits, folder }),
     drop: () => rm(parent, { recursive: true, force: true }),
   }
-}
-
-/** Making a cluster takes seconds: one is kept for all test files and runs, and copied. */
-async function emptyCluster(): Promise<string> {
-  const kept = join(root, 'node_modules/.cache/strongroom-clusters')
-  await mkdir(kept, { recursive: true, mode: 0o700 })
-  const place = join(kept, await makersDigest())
-  if (await isThere(place)) return place
-  const draft = await mkdtemp(join(kept, 'draft-'))
-  const database = await openEmbeddedDatabase({ folder: draft })
-  await database.close()
-  try {
-    await rename(draft, place)
-  } catch (error) {
-    // Another test file was faster; its cluster is as good.
-    if (!(await isThere(place))) throw error
-    await rm(draft, { recursive: true })
-  }
-  return place
-}
-
-/** Changes with whatever makes a cluster: the engine's version and our worker. */
-async function makersDigest(): Promise<string> {
-  const hash = createHash('sha256')
-  for (const file of [
-    'node_modules/@electric-sql/pglite/package.json',
-    'src/db/embedded-worker.ts',
-  ]) {
-    hash.update(await readFile(join(root, file)))
-  }
-  return hash.digest('hex').slice(0, 16)
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 async function createOnServer(): Promise<TestDatabase> {

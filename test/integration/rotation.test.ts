@@ -35,13 +35,15 @@ async function deployment(t: Test, database: Database, count = 20) {
     keys.set(userId, key.exportText())
   }
   const using = (...masterKeys: string[]) => ({ db, provider: localKeyProvider(masterKeys) })
-  const announce = async (...masterKeys: string[]) => {
+  const announceNode = async (masterKeys: readonly string[], isAlone: boolean) => {
     const node = await announceKeys({
-      ...using(...masterKeys),
+      ...{ ...using(...masterKeys), isAlone },
       onProblem: (error) => t.error(error),
     })
     return node.close
   }
+  const announce = (...masterKeys: string[]) => announceNode(masterKeys, false)
+  const announceAlone = (...masterKeys: string[]) => announceNode(masterKeys, true)
   /** Everything opens with these master keys alone, and is what it was. */
   const opensWith = async (...masterKeys: string[]) => {
     const { provider } = using(...masterKeys)
@@ -63,7 +65,7 @@ async function deployment(t: Test, database: Database, count = 20) {
   const sql = async (text: string) => {
     await database.script(text)
   }
-  return { db, using, announce, opensWith, events, sql }
+  return { db, using, announce, announceAlone, opensWith, events, sql }
 }
 
 const conflict = { code: 'conflict' }
@@ -161,6 +163,22 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     await retireMaster(using(next, old))(idOf(old))
     await opensWith(next)
   },
+  'a killed node that had the database to itself forbids nothing once another has it': async (
+    t,
+    database,
+  ) => {
+    const { using, announce, announceAlone, opensWith } = await deployment(t, database)
+    const killed = await announceAlone(old, next)
+    const beside = await announce(next, old)
+    await t.rejects(rotateMaster(using(next, old))(), conflict, 'beside another, it counts')
+    await beside()
+    const close = await announceAlone(next, old)
+    await rotateMaster(using(next, old))()
+    await opensWith(next, old)
+    await close()
+    await killed()
+  },
+
   'a node that wraps with another key forbids it': async (t, database) => {
     const { using, announce, opensWith } = await deployment(t, database)
     const close = await announce(old, next)

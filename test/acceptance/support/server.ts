@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { copyEmptyCluster } from '../../helpers/empty-cluster.js'
 import { type Answer, type Call, call, closeConnections } from './http.js'
 import { createDatabase, type TestDatabase } from './postgres.js'
 import type { Address } from './raw.js'
@@ -154,13 +155,23 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number 
   return child.exitCode
 }
 
-/** Starts the built service (`npm run build` makes it) and waits until it says it is ready. */
-export async function startServer(extra: Settings = {}): Promise<Server> {
+/**
+ * Starts the built service (`npm run build` makes it) and waits until it says it is ready. Its embedded
+ * database is a copy of an empty one; where `asNew`, the service makes it, which takes seconds.
+ */
+export async function startServer(
+  extra: Settings = {},
+  { asNew = false }: { readonly asNew?: boolean } = {},
+): Promise<Server> {
   if (!existsSync(join(root, 'dist/main.js'))) throw new Error('Build first: npm run build')
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-'))
   const dataDir = join(folder, 'data')
   const filesDir = join(dataDir, 'files')
   const database = await createDatabase()
+  if (database === undefined && extra['DATA_DIR'] === undefined && !asNew) {
+    await mkdir(dataDir, { mode: 0o700 })
+    await copyEmptyCluster(join(dataDir, 'database'))
+  }
   const address = { host: '127.0.0.1', port: await freePort() }
   const origin = `http://${address.host}:${address.port}`
   const secret = randomBytes(32).toString('hex')
