@@ -98,6 +98,8 @@ export interface AuditFacts {
   /** Bytes of content served or taken in; a count for summaries. */
   readonly bytes?: number | undefined
   readonly readSession?: string | undefined
+  /** The emergency access that this rested on, in place of a grant. */
+  readonly emergencyId?: string | undefined
 }
 
 export interface AuditEvent extends AuditFacts, Omit<Actor, 'userId'> {

@@ -10,8 +10,8 @@ const insert: Query = {
   name: 'audit-events-insert',
   text: `insert into audit_events (event_id, at, actor_id, on_behalf_of, roles, action, outcome,
       reason, file_id, subject_id, patient_id, grant_id, version, bytes, ip, user_agent, request_id,
-      read_session)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+      read_session, emergency_id)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 }
 
 /**
@@ -25,11 +25,11 @@ const accesses = (name: string, condition: string): Query => ({
       e.file_id as "fileId", e.subject_id as "subjectId", e.patient_id as "patientId",
       e.grant_id as "grantId", e.version, e.total as bytes, e.ip, e.user_agent as "userAgent",
       e.request_id as "requestId", e.read_session as "readSession", e.requests,
-      e.last_at as "lastAt", g.basis, g.purpose, g.purpose_key_version as "purposeKeyVersion"
+      e.last_at as "lastAt", e.emergency_id as "emergencyId", g.basis, g.purpose, g.purpose_key_version as "purposeKeyVersion"
     from (
       select event_id, at, actor_id, on_behalf_of, roles, action, outcome, reason, file_id,
         subject_id, patient_id, grant_id, version, ip, user_agent, request_id, read_session,
-        row_number() over (reading order by at, event_id) as place,
+        emergency_id, row_number() over (reading order by at, event_id) as place,
         count(*) over reading as requests,
         max(at) over reading as last_at,
         (sum(bytes) over reading)::int8 as total
@@ -56,6 +56,7 @@ type Optional =
   | 'version'
   | 'bytes'
   | 'readSession'
+  | 'emergencyId'
 
 type AccessColumns = Omit<LoggedAccess, Optional | 'basis' | 'purpose'> & {
   readonly [K in Optional]: NonNullable<AuditEvent[K]> | null
@@ -83,7 +84,7 @@ function toValues(event: AuditEvent): SqlValue[] {
     ...[event.action, event.outcome, event.reason ?? null, event.fileId ?? null],
     ...[event.subjectId ?? null, event.patientId ?? null, event.grantId ?? null],
     ...[event.version ?? null, event.bytes ?? null, event.ip, event.userAgent, event.requestId],
-    event.readSession ?? null,
+    ...[event.readSession ?? null, event.emergencyId ?? null],
   ]
 }
 
@@ -107,6 +108,7 @@ function toAccess({ purposeKeyVersion, ...row }: AccessColumns): LoggedAccess {
     version: row.version ?? undefined,
     bytes: row.bytes ?? undefined,
     readSession: row.readSession ?? undefined,
+    emergencyId: row.emergencyId ?? undefined,
     basis: row.basis ?? undefined,
     purpose: sealedNote(row.purpose, purposeKeyVersion) ?? undefined,
   }

@@ -72,3 +72,8 @@ async function onServer(url: string, statement: string): Promise<void> {
     await client.end()
   }
 }
+
+/** Empties these tables and what points at them, the audit log too, which nothing but a test may do. */
+export function emptied(tables: string): string {
+  return `set local session_replication_role = replica; truncate ${tables} cascade`
+}

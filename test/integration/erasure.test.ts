@@ -17,7 +17,7 @@ import { updateFile } from '../../src/files/update-file.js'
 import { byHand } from '../../src/jobs/by-hand.js'
 import { openSigningKey } from '../../src/keys/signing-key.js'
 import { shredByHand } from '../../src/operations/shred-by-hand.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
 import { actor, fileOf, limits, makeService, holds as stored } from '../helpers/service.js'
 
 // Legal holds and shredding, on stores and files as they are. What people see of it over HTTP is
@@ -30,7 +30,7 @@ async function deployment(t: Test, database: Database) {
   await database.script(
     'truncate principals, user_keys, deployment_keys, signing_keys, erasures, legal_holds, jobs cascade',
   )
-  await database.script('delete from audit_events')
+  await database.script(emptied('audit_events'))
   const service = await makeService(database, join(t.testdir(), 'files'))
   const { db, blobs, provider } = service
   const left: OldCopiesRemover = {

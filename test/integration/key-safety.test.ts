@@ -18,7 +18,7 @@ import { openDeploymentKeys } from '../../src/keys/deployment-keys.js'
 import { localKeyProvider } from '../../src/keys/local-key-provider.js'
 import { openSigningKey } from '../../src/keys/signing-key.js'
 import { backupOperations } from '../../src/operations/backup-operations.js'
-import { createTestDatabase, engines, type TestDatabase } from '../helpers/databases.js'
+import { createTestDatabase, emptied, engines, type TestDatabase } from '../helpers/databases.js'
 import { type Held, holds, makeService, textOf } from '../helpers/service.js'
 
 const newKey = () => FernetKey.generate().exportText()
@@ -34,7 +34,9 @@ async function scratch(t: Test): Promise<string> {
 async function house(t: Test, database: Database, files: number) {
   const folder = await scratch(t)
   await database.script(
-    'truncate principals, files, file_versions, grants, wrapped_file_keys, user_keys, deployment_keys, signing_keys, audit_events cascade',
+    emptied(
+      'principals, files, file_versions, grants, wrapped_file_keys, user_keys, deployment_keys, signing_keys, audit_events',
+    ),
   )
   const masterKeys = [newKey(), newKey()]
   const service = await makeService(database, folder, masterKeys)

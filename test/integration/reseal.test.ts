@@ -11,7 +11,7 @@ import { withOpened } from '../../src/files/open-entry.js'
 import { DESTROY_BYTES, destroyBytes, reseal } from '../../src/files/reseal.js'
 import { updateFile } from '../../src/files/update-file.js'
 import { makeLogger } from '../../src/log.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
 import { actor, type Held, holds, makeService, type Service } from '../helpers/service.js'
 
 /** Files of `ann`, the first of which `bob` may open as well. */
@@ -249,7 +249,7 @@ for (const engine of engines) {
         const folder = await mkdtemp(join(tmpdir(), 'strongroom-'))
         t.teardown(() => rm(folder, { recursive: true, force: true }))
         await database.script(
-          'truncate principals, user_keys, deployment_keys, key_nodes, files, jobs, audit_events cascade',
+          emptied('principals, user_keys, deployment_keys, key_nodes, files, jobs, audit_events'),
         )
         await run(t, database, folder)
       })

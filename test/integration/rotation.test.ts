@@ -10,7 +10,7 @@ import { announceKeys } from '../../src/rotation/key-nodes.js'
 import { keyStatus } from '../../src/rotation/key-status.js'
 import { retireMaster } from '../../src/rotation/retire-master.js'
 import { rotateMaster } from '../../src/rotation/rotate-master.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
 
 const newKey = () => FernetKey.generate().exportText()
 const [old, next, foreign] = [newKey(), newKey(), newKey()]
@@ -22,7 +22,7 @@ async function deployment(t: Test, database: Database, count = 20) {
   await database.script(
     'truncate principals, user_keys, deployment_keys, key_nodes, retired_master_keys cascade',
   )
-  await database.script('delete from audit_events')
+  await database.script(emptied('audit_events'))
   const db = transactions(database)
   const first = localKeyProvider([old])
   const index = await openDeploymentKeys({ provider: first, store: db.stores.keys })
@@ -56,7 +56,7 @@ async function deployment(t: Test, database: Database, count = 20) {
     }
   }
   const events = async () => {
-    const text = 'select action, subject_id, bytes from audit_events order by seq'
+    const text = 'select action, subject_id, bytes from audit_events order by at, writer_number'
     return await database.rows<{ action: string; subject_id: string; bytes: string | number }>({
       name: 'rotation-test-events',
       text,

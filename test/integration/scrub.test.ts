@@ -6,7 +6,7 @@ import { storageError } from '../../src/blobs/disk-errors.js'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
 import { type ScrubContext, type ScrubReport, scrub } from '../../src/files/scrub.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
 import { type Held, holds, makeService, textOf } from '../helpers/service.js'
 
 // Sealed in segments of 64 KiB.
@@ -20,7 +20,9 @@ async function house(t: Test, database: Database, sizes: readonly number[]) {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-scrub-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   await database.script(
-    'truncate principals, files, file_versions, grants, wrapped_file_keys, user_keys, deployment_keys, audit_events cascade',
+    emptied(
+      'principals, files, file_versions, grants, wrapped_file_keys, user_keys, deployment_keys, audit_events',
+    ),
   )
   const service = await makeService(database, folder)
   const files: Held[] = []

@@ -8,7 +8,7 @@ import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { sweep } from '../../src/files/sweep.js'
 import { pieces } from '../helpers/blob-store-contract.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
 
 const graceHours = 24
 const old = new Date(Date.now() - 30 * 3_600_000)
@@ -22,7 +22,9 @@ interface Line {
 /** A store and a database with nothing in them, and ways to put them out of step. */
 async function house(t: Test, database: Database) {
   await database.script(
-    'truncate principals, files, file_versions, grants, wrapped_file_keys, upload_intents, audit_events, user_keys cascade',
+    emptied(
+      'principals, files, file_versions, grants, wrapped_file_keys, upload_intents, audit_events, user_keys',
+    ),
   )
   const folder = join(t.testdir(), 'files')
   const blobs = await localDiskBlobStore({ folder })

@@ -254,7 +254,7 @@ async function isRecorded(
   { requestId }: Actor,
   { fileId, outcome, reason }: { fileId: string; outcome: string; reason: string },
 ): Promise<boolean> {
-  const text = `select seq from audit_events
+  const text = `select event_id from audit_events
     where request_id = $1 and file_id = $2 and outcome = $3 and reason = $4`
   const values = [requestId, fileId, outcome, reason]
   for (const end = Date.now() + 5_000; Date.now() < end; ) {

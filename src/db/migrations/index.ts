@@ -4,6 +4,7 @@ import { keyRotation } from './0003-key-rotation.js'
 import { jobProgress } from './0004-job-progress.js'
 import { userKeyRotation } from './0005-user-key-rotation.js'
 import { holdsAndErasures } from './0006-holds-and-erasures.js'
+import { sealedAudit } from './0007-sealed-audit.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -17,4 +18,5 @@ export const migrations: readonly Migration[] = [
   jobProgress,
   userKeyRotation,
   holdsAndErasures,
+  sealedAudit,
 ]
