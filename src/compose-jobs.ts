@@ -8,7 +8,7 @@ import { purgeDue } from './files/purge-due.js'
 import { scrub } from './files/scrub.js'
 import { sweep } from './files/sweep.js'
 import { byHand } from './jobs/by-hand.js'
-import { type JobHandler, jobRunner } from './jobs/job-runner.js'
+import { type JobHandler, jobRunner, type RecurringJob } from './jobs/job-runner.js'
 import type { IndexHash } from './keys/index-hash.js'
 import type { Transactions } from './ports/transactions.js'
 import type { WorkLog } from './ports/work-log.js'
@@ -29,6 +29,8 @@ interface Parts {
   readonly onProblem: (error: unknown) => void
   /** What other rooms have done as jobs, by kind. */
   readonly handlers: Readonly<Record<string, JobHandler>>
+  /** What of that is done again and again. */
+  readonly recurring: readonly Omit<RecurringJob, 'jobId'>[]
 }
 
 /** What is done again and again without being asked: purging, sweeping, scrubbing. */
@@ -73,6 +75,7 @@ export function wireJobs(parts: Parts) {
       every('sweep', config.sweep.everyHours * HOUR_MS),
       every('scrub', config.scrub.everyDays * DAY_MS),
       every('retire-user-keys', HOUR_MS),
+      ...parts.recurring.map(({ kind, everyMs }) => every(kind, everyMs)),
     ],
     onProblem,
   })

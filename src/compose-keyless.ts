@@ -1,7 +1,12 @@
 import { type DatabasePlace, openDatabase } from './compose.js'
+import { rulesOf } from './compose-outbox.js'
+import type { Config } from './config.js'
 import { assertMigrated, migrate } from './db/migrate.js'
 import { transactions } from './db/stores.js'
 import { backupOperations } from './operations/backup-operations.js'
+
+/** The deployment's database, which tells others what happens in it; a copy tells nobody. */
+export type KeylessPlace = DatabasePlace & Partial<Pick<Config, 'outbox'>>
 
 export interface KeylessOptions {
   /** For a scratch copy, whose tables may be older: brought up to date. Else that is refused. */
@@ -13,7 +18,7 @@ export interface KeylessOptions {
  * the master keys fit, and can open nothing. Throws what `openDatabase` and `assertMigrated` throw.
  */
 export async function composeKeyless(
-  place: DatabasePlace,
+  place: KeylessPlace,
   onProblem: (error: unknown) => void,
   { migrates = false }: KeylessOptions = {},
 ) {
@@ -24,8 +29,9 @@ export async function composeKeyless(
     await database.close()
     throw error
   }
+  const outbox = place.outbox && rulesOf(place.outbox, () => undefined)
   return {
-    operations: backupOperations({ db: transactions(database) }),
+    operations: backupOperations({ db: transactions(database, { outbox }) }),
     close: () => database.close(),
   }
 }

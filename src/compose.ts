@@ -6,6 +6,7 @@ import { loggedBlobStore } from './blobs/logged-blob-store.js'
 import { wireErasure } from './compose-erasure.js'
 import { wireJobs } from './compose-jobs.js'
 import { openKeyProvider } from './compose-keys.js'
+import { openOutbox, wireOutbox } from './compose-outbox.js'
 import { wireRecords } from './compose-records.js'
 import type { Config } from './config.js'
 import type { Database } from './db/database.js'
@@ -114,7 +115,8 @@ interface Parts {
 }
 
 async function wire({ config, provider, database, log, onProblem, background }: Parts) {
-  const db = transactions(database)
+  const outbox = openOutbox(config.outbox)
+  const db = transactions(database, { outbox: outbox.rules })
   const blobs = loggedBlobStore(await localDiskBlobStore({ folder: config.filesDir }), log)
   const indexKey = await openDeploymentKeys({
     ...{ provider, store: db.stores.keys },
@@ -186,12 +188,15 @@ async function wire({ config, provider, database, log, onProblem, background }: 
   const erasure = wireErasure({ config, database, db, blobs, provider, signingKey })
   const turning = rotationJobs({ db, provider, users })
   const resealing = resealJob(reseal({ db, blobs, keyRing: ring, openEntry: open, log }))
+  const telling = wireOutbox({ settings: config.outbox, outbox, db, log })
   const jobs = wireJobs({
     ...{ config, db, blobs, hash, log, onProblem, openEntry: open, purge: files.purge },
     handlers: {
       ...{ ...records.jobHandlers, ...erasure.jobHandlers, ...turning, reseal: resealing },
+      ...telling.jobHandlers,
       [DESTROY_BYTES]: destroyBytes({ db, blobs }),
     },
+    recurring: telling.recurring,
   })
   // The embedded database has one owner: whoever held a lease, or announced keys, is gone.
   const isAlone = database.engine === 'embedded'
@@ -207,7 +212,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     records: records.services,
     operations: operations({
       ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },
-      ...erasure.services,
+      ...{ ...erasure.services, ...telling.services },
       ...{ ...jobs, ...config.sweep, ...config.scrub },
     }),
     ready: async () => ({
@@ -221,6 +226,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       await running.close()
       await jobs.runner.stop()
       await records.close()
+      await telling.close()
       await announced?.close()
       await provider.close()
       await database.close()

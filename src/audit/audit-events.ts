@@ -65,6 +65,8 @@ export const auditActions = [
   'keys.restore',
   'keys.put_back',
   'keys.drill',
+  'outbox.replay',
+  'outbox.drop',
 ] as const
 
 export type AuditAction = (typeof auditActions)[number]

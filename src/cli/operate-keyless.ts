@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DatabasePlace } from '../compose.js'
-import type { KeylessOptions } from '../compose-keyless.js'
+import type { KeylessOptions, KeylessPlace } from '../compose-keyless.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { BackupOperations } from '../operations/backup-operations.js'
 import { askService } from '../operations/control-client.js'
@@ -18,7 +18,7 @@ type Name = keyof BackupOperations
  * @throws CommandFailure
  */
 export async function operateKeyless<N extends Name>(
-  place: DatabasePlace,
+  place: KeylessPlace,
   name: N,
   input: InputOf<N>,
   signal: AbortSignal,
@@ -37,7 +37,7 @@ export async function operateKeyless<N extends Name>(
 
 /** Carries out an operation on the database there, by itself. */
 export async function onDatabase<N extends Name>(
-  place: DatabasePlace,
+  place: KeylessPlace,
   name: N,
   input: InputOf<N>,
   context: OperationContext,

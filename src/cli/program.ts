@@ -7,6 +7,7 @@ import type { Action, Does } from './does.js'
 import { addErasureCommands } from './erasure-commands.js'
 import { init } from './init.js'
 import { addKeyCommands } from './key-commands.js'
+import { addOutboxCommands } from './outbox-commands.js'
 import { printExample } from './print-example.js'
 import { printToken, type TokenOptions } from './print-token.js'
 import { addStorageCommands } from './storage-commands.js'
@@ -54,6 +55,7 @@ function makeProgram({ out, err }: Terminal, does: Does): Command {
   addKeyCommands(keys, does)
   addBackupCommands(program, keys, does)
   addErasureCommands(program, does)
+  addOutboxCommands(program, does)
   return program
 }
 

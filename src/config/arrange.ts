@@ -73,6 +73,7 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
     documents: arrangeDocuments(values),
     s3: arrangeS3(values),
     outbound: arrangeOutbound(values),
+    outbox: arrangeOutbox(values),
   }
 }
 
@@ -228,11 +229,24 @@ function arrangeS3(values: Values) {
 
 function arrangeOutbound(values: Values) {
   return unprintable({
-    auditSinkUrl: values.AUDIT_SINK_URL,
     auditAnchor: values.AUDIT_ANCHOR,
     clamdUrl: values.CLAMD_URL,
     scanPolicy: values.SCAN_POLICY,
-    webhookUrl: values.WEBHOOK_URL,
-    webhookSecret: values.WEBHOOK_SECRET,
+  })
+}
+
+function arrangeOutbox(values: Values) {
+  const { WEBHOOK_URL: url, WEBHOOK_SECRET: secrets } = values
+  const [firstSeconds, maxSeconds] = values.OUTBOX_RETRY_SECONDS
+  return unprintable({
+    webhook: url === undefined || secrets === undefined ? undefined : { url, secrets },
+    /** Actions, or `prefix.*`. */
+    webhookEvents: values.WEBHOOK_EVENTS,
+    sink:
+      values.AUDIT_SINK_URL === undefined
+        ? undefined
+        : { url: values.AUDIT_SINK_URL, token: values.DATABASE_SERVICE_TOKEN },
+    retry: { firstMs: firstSeconds * 1_000, maxMs: maxSeconds * 1_000 },
+    giveUpMs: values.OUTBOX_GIVE_UP_HOURS * 3_600_000,
   })
 }

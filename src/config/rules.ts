@@ -21,6 +21,7 @@ export function findProblems(reading: Reading, settings: Settings): Findings {
   checkFolders(settings, findings)
   checkKeys(reading, settings, findings)
   checkAssignments(reading, settings, findings)
+  checkOutbox(reading, settings, findings)
   checkTickets(reading, findings)
   if (settings.workers > 1 && !reading.given.has('DATABASE_URL')) {
     findings.problems.push('WORKERS: expected 1, as the embedded database serves one process')
@@ -167,6 +168,31 @@ function isPlainWebUrl(url: string | undefined): boolean {
   if (url === undefined || !/^https?:\/\//.test(url)) return false
   const { username, password, hash } = new URL(url)
   return username === '' && password === '' && hash === ''
+}
+
+function checkOutbox(
+  { given, values }: Reading,
+  { production }: Settings,
+  { problems, notices }: Findings,
+): void {
+  const { AUDIT_SINK_URL: sink, WEBHOOK_URL: webhook } = values
+  if (webhook !== undefined && !given.has('WEBHOOK_SECRET')) {
+    problems.push('WEBHOOK_SECRET: expected what webhooks are signed with (WEBHOOK_URL)')
+  }
+  if (!given.has('WEBHOOK_URL') && (given.has('WEBHOOK_SECRET') || given.has('WEBHOOK_EVENTS'))) {
+    notices.push('WEBHOOK_URL is absent: no webhooks are sent')
+  }
+  if (sink !== undefined && values.DATABASE_SERVICE_TOKEN === undefined) {
+    notices.push('DATABASE_SERVICE_TOKEN is absent: AUDIT_SINK_URL is posted to without a token')
+  }
+  if (!production) return
+  for (const [name, address] of [
+    ['AUDIT_SINK_URL', sink],
+    ['WEBHOOK_URL', webhook],
+  ] as const) {
+    if (address === undefined || isEncryptedOrLocal(address)) continue
+    problems.push(`${name}: expected https://…, or loopback (NODE_ENV=production)`)
+  }
 }
 
 function checkTickets({ values }: Reading, { notices }: Findings): void {

@@ -6,7 +6,6 @@ import type { VariableName } from './variables.js'
  */
 export const refusedNames: ReadonlySet<VariableName> = new Set<VariableName>([
   'AUDIT_ANCHOR',
-  'AUDIT_SINK_URL',
   'CLAMD_URL',
   'COOKIE_AUTH',
   'DIRECT_UPLOADS',
@@ -23,8 +22,6 @@ export const refusedNames: ReadonlySet<VariableName> = new Set<VariableName>([
   'SCAN_POLICY',
   'SERVICE_CLIENTS',
   'STORAGE_DRIVER',
-  'WEBHOOK_SECRET',
-  'WEBHOOK_URL',
   'WORKERS',
 ])
 

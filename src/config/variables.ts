@@ -1,3 +1,4 @@
+import { defaultWebhookEvents } from '../outbox/outbox-rules.js'
 import { contentTypes, defaultContentTypes } from './content-types.js'
 import { kmsKeyIds, transitKeys } from './key-places.js'
 import {
@@ -15,6 +16,7 @@ import {
   trustProxy,
   url,
 } from './kinds.js'
+import { retrySeconds, webhookEvent, webhookSecrets } from './outbox.js'
 import { roleMap } from './roles.js'
 import { type JwtSecret, jwtSecrets, masterKeys } from './secrets.js'
 
@@ -388,7 +390,10 @@ export const sections = {
       url(),
       { example: 'https://portal.example' },
     ),
-    DATABASE_SERVICE_TOKEN: secret('Bearer token for it', text({ maxLength: 8192 })),
+    DATABASE_SERVICE_TOKEN: secret(
+      'Bearer token for it, and for AUDIT_SINK_URL',
+      text({ maxLength: 8192 }),
+    ),
     ASSIGNMENTS_TIMEOUT_MS: plain(
       'Time limit of that question',
       integer(50, 60_000, 'milliseconds'),
@@ -486,9 +491,11 @@ export const sections = {
     }),
   },
   'Audit, scanning, webhooks': {
-    AUDIT_SINK_URL: optional('Where audit events are copied to', url(), {
-      example: 'https://siem.portal.example/events',
-    }),
+    AUDIT_SINK_URL: optional(
+      'The portal’s own log: every audit event is posted there, with DATABASE_SERVICE_TOKEN as bearer',
+      url(),
+      { example: 'https://siem.portal.example/events' },
+    ),
     AUDIT_ANCHOR: optional('Where signed heads of the audit log are put', text(), {
       example: '/mnt/anchor',
     }),
@@ -498,10 +505,28 @@ export const sections = {
     SCAN_POLICY: optional('What an unscanned or infected file may do', text(), {
       example: 'require',
     }),
-    WEBHOOK_URL: optional('Where events are posted to', url(), {
+    WEBHOOK_URL: optional('Where webhooks are posted to: what happened, in ids alone', url(), {
       example: 'https://portal.example/hooks/files',
     }),
-    WEBHOOK_SECRET: secret('Secret they are signed with', token),
+    WEBHOOK_SECRET: secret<readonly Buffer[]>(
+      'What they are signed with: whsec_ and 24 to 64 bytes in base64; several, separated by commas, each sign',
+      webhookSecrets,
+    ),
+    WEBHOOK_EVENTS: variable<readonly string[]>(
+      'Which audit events they tell of: actions, or file.* for all such',
+      list(webhookEvent),
+      defaultWebhookEvents,
+    ),
+    OUTBOX_RETRY_SECONDS: variable<readonly [number, number]>(
+      'What was not delivered is tried again after so many seconds, ever longer, at most the second number',
+      retrySeconds,
+      [5, 3_600],
+    ),
+    OUTBOX_GIVE_UP_HOURS: plain(
+      'What still is not delivered after so long becomes a dead letter: strongroom outbox shows it',
+      integer(1, 8_760, 'hours'),
+      72,
+    ),
   },
 }
 

@@ -2,8 +2,10 @@ import type { AuditEvent } from '../audit/audit-events.js'
 import type { AuditStore, EventQuery, LoggedAccess } from '../audit/ports.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { GrantBasis } from '../keys/wrapping.js'
+import type { OutboxRules } from '../outbox/ports.js'
 import type { Query, Sql, SqlValue } from './database.js'
 import { sealedNote } from './grants-table.js'
+import { alsoInOutbox } from './outbox-table.js'
 import { run } from './run.js'
 
 const insert: Query = {
@@ -66,9 +68,17 @@ type AccessColumns = Omit<LoggedAccess, Optional | 'basis' | 'purpose'> & {
   readonly purposeKeyVersion: number | null
 }
 
-export function auditEventsTable(sql: Sql): AuditStore {
+export function auditEventsTable(
+  sql: Sql,
+  outbox?: Pick<OutboxRules, 'destinationsOf'>,
+): AuditStore {
   return {
-    append: (event) => run(sql, insert, toValues(event)),
+    append: async (event) => {
+      const values = toValues(event)
+      const destinations = outbox?.destinationsOf(event) ?? []
+      if (destinations.length === 0) await run(sql, insert, values)
+      else await run(sql, alsoInOutbox(insert, values.length), [...values, destinations])
+    },
     accesses: async (query) => {
       const { after, limit } = query
       const [statement, first, ...more] = concerned(query)

@@ -2,6 +2,7 @@ import type { ErasureStore, HoldStore } from '../erasure/ports.js'
 import type { ResealStore, SweepStore } from '../files/ports.js'
 import type { JobStore } from '../jobs/ports.js'
 import type { KeyStore } from '../keys/ports.js'
+import type { OutboxRules, OutboxStore } from '../outbox/ports.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { RecordStores } from '../records/ports.js'
 import type { RotationStore, UserKeyRotationStore } from '../rotation/ports.js'
@@ -14,6 +15,7 @@ import { filesTable } from './files-table.js'
 import { idempotencyTable } from './idempotency-table.js'
 import { jobsTable } from './jobs-table.js'
 import { legalHoldsTable } from './legal-holds-table.js'
+import { outboxTable } from './outbox-table.js'
 import { recordTypesTable } from './record-types-table.js'
 import { resealTable } from './reseal-table.js'
 import { rotationTable } from './rotation-table.js'
@@ -32,19 +34,39 @@ export interface AllStores extends RecordStores {
   readonly userKeyRotation: UserKeyRotationStore
   readonly holds: HoldStore
   readonly erasures: ErasureStore
+  readonly outbox: OutboxStore
 }
 
-export function transactions(db: Database): Transactions<AllStores> {
+export interface StoreOptions {
+  /** Which events are told elsewhere, too; absent: none. */
+  readonly outbox?: OutboxRules | undefined
+}
+
+export function transactions(db: Database, { outbox }: StoreOptions = {}): Transactions<AllStores> {
+  const { audit, ...stores } = storesOn(db, outbox)
   return {
-    stores: storesOn(db),
-    transaction: (work) => db.transaction((sql) => work(storesOn(sql))),
+    stores: {
+      ...stores,
+      audit: {
+        ...audit,
+        append: async (event) => {
+          await audit.append(event)
+          outbox?.committed()
+        },
+      },
+    },
+    transaction: async (work) => {
+      const result = await db.transaction((sql) => work(storesOn(sql, outbox)))
+      outbox?.committed()
+      return result
+    },
   }
 }
 
-function storesOn(sql: Sql): AllStores {
+function storesOn(sql: Sql, outbox: OutboxRules | undefined): AllStores {
   return {
     files: filesTable(sql),
-    audit: auditEventsTable(sql),
+    audit: auditEventsTable(sql, outbox),
     idempotency: idempotencyTable(sql),
     types: recordTypesTable(sql),
     assignments: assignmentsTable(sql),
@@ -57,5 +79,6 @@ function storesOn(sql: Sql): AllStores {
     userKeyRotation: userKeyRotationTable(sql),
     holds: legalHoldsTable(sql),
     erasures: erasuresTable(sql),
+    outbox: outboxTable(sql),
   }
 }

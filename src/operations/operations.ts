@@ -4,10 +4,12 @@ import { type BackupDependencies, backupOperations } from './backup-operations.j
 import { type ErasureDependencies, erasureOperations } from './erasure-operations.js'
 import { type JobDependencies, jobOperations } from './job-operations.js'
 import { type KeyDependencies, keyOperations } from './key-operations.js'
+import { type OutboxDependencies, outboxOperations } from './outbox-operations.js'
 import { type StorageDependencies, storageOperations } from './storage-operations.js'
 
 type Dependencies = AsJobDependencies &
   ErasureDependencies &
+  OutboxDependencies &
   Omit<StorageDependencies & KeyDependencies & JobDependencies & BackupDependencies, 'asJob'>
 
 /** The closed list of operations, by the name they are asked for. */
@@ -19,6 +21,7 @@ export function operations(dependencies: Dependencies) {
     ...jobOperations(use),
     ...backupOperations(use),
     ...erasureOperations(use),
+    ...outboxOperations(use),
   }
 }
 

@@ -5,6 +5,7 @@ import { jobProgress } from './0004-job-progress.js'
 import { userKeyRotation } from './0005-user-key-rotation.js'
 import { holdsAndErasures } from './0006-holds-and-erasures.js'
 import { sealedAudit } from './0007-sealed-audit.js'
+import { outbox } from './0008-outbox.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -19,4 +20,5 @@ export const migrations: readonly Migration[] = [
   userKeyRotation,
   holdsAndErasures,
   sealedAudit,
+  outbox,
 ]

@@ -341,9 +341,7 @@ void t.test('what is not built yet is refused when it is set', (t) => {
     DIRECT_UPLOADS: 'true',
     AUDIT_ANCHOR: '/a',
     SCAN_POLICY: 'require',
-    WEBHOOK_URL: 'https://h',
     SERVICE_CLIENTS: '{}',
-    AUDIT_SINK_URL: 'https://h',
     ORDER_SERVICE_URL: 'https://h',
     FASTAPI_APP_BASE_URL: 'https://h',
   }
