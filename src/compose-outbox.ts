@@ -13,8 +13,8 @@ import type { WorkLog } from './ports/work-log.js'
 type Settings = Config['outbox']
 
 const TIMEOUT_MS = 10_000
-/** Milliseconds from the end of a node's shift to the next one's. */
-const BETWEEN_SHIFTS_MS = 1_000
+/** From the end of a shift to the next: none, so that nothing waits between them. */
+const BETWEEN_SHIFTS_MS = 0
 
 /** Which events are to be told elsewhere; nothing where nobody is. */
 export function rulesOf(settings: Settings, committed: () => void): OutboxRules | undefined {

@@ -12,6 +12,8 @@ export interface Arrival {
 export interface Reply {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
+  /** The connection ends in place of the answer. */
+  readonly isLost?: boolean
 }
 
 /** Nothing: no answer ever comes. */
@@ -20,7 +22,7 @@ export type Answering = (arrival: Arrival) => Reply | undefined | Promise<Reply>
 /** A server of the portal's that events are posted to. */
 export interface EventReceiver {
   readonly url: string
-  /** Everything that came and was answered with 2xx, in order. */
+  /** Everything that came and was taken (2xx, also where that answer was lost), in order. */
   readonly taken: Arrival[]
   /** Everything that came. */
   readonly asked: Arrival[]
@@ -43,6 +45,7 @@ export async function startReceiver(answering: Answering = () => ok): Promise<Ev
         const reply = await receiver.answering(arrival)
         if (reply === undefined) return
         if (reply.status < 300) receiver.taken.push(arrival)
+        if (reply.isLost === true) return void response.destroy()
         response.writeHead(reply.status, { ...reply.headers }).end()
       })().catch(() => response.destroy())
     })
