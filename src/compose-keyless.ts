@@ -1,3 +1,4 @@
+import { unsignedWriter } from './audit/audit-writer.js'
 import { type DatabasePlace, openDatabase } from './compose.js'
 import { assertMigrated, migrate } from './db/migrate.js'
 import { transactions } from './db/stores.js'
@@ -25,7 +26,7 @@ export async function composeKeyless(
     throw error
   }
   return {
-    operations: backupOperations({ db: transactions(database) }),
+    operations: backupOperations({ db: transactions(database, unsignedWriter) }),
     close: () => database.close(),
   }
 }

@@ -1,8 +1,11 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { auditLog } from './audit/audit-log.js'
+import { auditWriter, unsignedWriter } from './audit/audit-writer.js'
+import { auditKeys } from './audit/event-code.js'
 import { localDiskBlobStore } from './blobs/local-disk-blob-store.js'
 import { loggedBlobStore } from './blobs/logged-blob-store.js'
+import { wireAudit } from './compose-audit.js'
 import { wireErasure } from './compose-erasure.js'
 import { wireJobs } from './compose-jobs.js'
 import { openKeyProvider } from './compose-keys.js'
@@ -114,14 +117,16 @@ interface Parts {
 }
 
 async function wire({ config, provider, database, log, onProblem, background }: Parts) {
-  const db = transactions(database)
   const blobs = loggedBlobStore(await localDiskBlobStore({ folder: config.filesDir }), log)
-  const indexKey = await openDeploymentKeys({
-    ...{ provider, store: db.stores.keys },
-    addsChecks: background,
-  })
-  const signingKey = await openSigningKey({ provider, store: db.stores.keys })
+  const store = transactions(database, unsignedWriter).stores.keys
+  const indexKey = await openDeploymentKeys({ provider, store, addsChecks: background })
+  const signingKey = await openSigningKey({ provider, store })
   const hash = indexHash(indexKey)
+  const writer = auditWriter(auditKeys(hash))
+  const db = transactions(database, writer)
+  // The embedded database has one owner: whoever held a lease, announced keys or wrote events, is gone.
+  const isAlone = database.engine === 'embedded'
+  const sealing = await wireAudit({ db, hash, writer, isAlone, onProblem })
   const { cacheMs, outageMs } = config.keys
   const users = userKeys({ provider, store: db.stores.keys, cacheMs, outageMs })
   const ring = keyRing(users)
@@ -193,8 +198,6 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       [DESTROY_BYTES]: destroyBytes({ db, blobs }),
     },
   })
-  // The embedded database has one owner: whoever held a lease, or announced keys, is gone.
-  const isAlone = database.engine === 'embedded'
   const announced = background
     ? await announceKeys({ db, provider, onProblem, isAlone })
     : undefined
@@ -222,6 +225,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       await jobs.runner.stop()
       await records.close()
       await announced?.close()
+      await sealing.close()
       await provider.close()
       await database.close()
       indexKey.destroy()

@@ -56,6 +56,7 @@ export const auditActions = [
   'hold.release',
   'storage.sweep',
   'storage.scrub',
+  'audit.broken',
   'keys.rewrap',
   'keys.retire',
   'keys.user_rotate',

@@ -1,5 +1,7 @@
 import type { GrantBasis } from '../keys/wrapping.js'
 import type { AuditEvent } from './audit-events.js'
+import type { CodedEvent } from './audit-writer.js'
+import type { CodedSeal } from './seal.js'
 
 /** Place in a list of events: time and id of the last one seen. */
 export interface EventCursor {
@@ -37,4 +39,83 @@ export interface AuditStore {
   append(event: AuditEvent): Promise<void>
   /** Newest first; requests of one reading (same read session) folded into one entry. */
   accesses(query: EventQuery): Promise<LoggedAccess[]>
+}
+
+/** How far a writer is sealed. */
+export interface WriterPlace {
+  readonly writerId: string
+  /** Every number up to this one is told of in a seal. */
+  readonly sealedTo: number
+  /** Ranges of numbers past it that are, too. */
+  readonly sealedBeyond: string
+}
+
+/** Events of a day that are alike. */
+export interface DayCount {
+  /** `2026-11-26`, UTC. */
+  readonly day: string
+  readonly actorId: string
+  readonly action: AuditEvent['action']
+  readonly outcome: AuditEvent['outcome']
+  readonly events: number
+}
+
+export interface SealStore {
+  /** Waits until nobody else seals; held until the transaction ends. */
+  lock(): Promise<void>
+  last(): Promise<CodedSeal | undefined>
+  find(number: number): Promise<CodedSeal | undefined>
+  /** In their order, those with a higher number than `after`. */
+  after(number: number, limit: number): Promise<CodedSeal[]>
+  insert(seal: CodedSeal): Promise<void>
+  /** Adds to the sums. */
+  count(days: readonly DayCount[]): Promise<void>
+  /** The writer lives, and is sealed so far. */
+  saw(place: WriterPlace): Promise<void>
+  /** The writer will write no more; false where that was known. */
+  end(writerId: string): Promise<boolean>
+  /** Removes a writer that never wrote. */
+  forget(writerId: string): Promise<void>
+  /** Those that did not end and are not heard of for so many milliseconds; never `except`. */
+  silent(ms: number, except: string): Promise<WriterPlace[]>
+  /** Events of a writer past a number, ascending. Without a code: only those as old as `minAgeMs`. */
+  eventsOf(writerId: string, after: number, limit: number, minAgeMs: number): Promise<CodedEvent[]>
+  /** Which of these numbers of the writer the log has. */
+  present(writerId: string, numbers: readonly number[]): Promise<number[]>
+  /** Up to where the events of no writer are sealed. */
+  unsignedTo(): Promise<number>
+  /** Makes the parts of the log for this month and the next two. */
+  makeMonths(): Promise<void>
+}
+
+/** Reading all of the log, in the order in which it is verified. */
+export interface VerifyStore {
+  /** The next writer that wrote an event or has a seal; the first one without `last`. */
+  writerAfter(last: string | undefined): Promise<string | undefined>
+  /** By number, and events of one number by their ids. */
+  eventsAfter(
+    writerId: string,
+    place: Pick<CodedEvent, 'number' | 'eventId'> | undefined,
+    limit: number,
+  ): Promise<CodedEvent[]>
+  /** By the lowest number they tell of. */
+  sealsOf(
+    writerId: string,
+    place: Pick<CodedSeal, 'firstNumber' | 'number'> | undefined,
+    limit: number,
+  ): Promise<CodedSeal[]>
+  /** Writers that ended. */
+  ended(): Promise<string[]>
+  /** The first seal over events that carry codes; nothing where there is none. */
+  firstSigned(): Promise<number | undefined>
+  /** Rows that the log says were ended or replaced. */
+  putBack(limit: number): Promise<PutBackRow[]>
+}
+
+export interface PutBackRow {
+  readonly table: string
+  readonly ids: Readonly<Record<string, string | number>>
+  /** The event that says so. */
+  readonly eventId: string
+  readonly at: Date
 }

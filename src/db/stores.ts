@@ -1,4 +1,7 @@
+import type { AuditWriter, WritingScope } from '../audit/audit-writer.js'
+import type { AuditStore, SealStore, VerifyStore } from '../audit/ports.js'
 import type { ErasureStore, HoldStore } from '../erasure/ports.js'
+import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { ResealStore, SweepStore } from '../files/ports.js'
 import type { JobStore } from '../jobs/ports.js'
 import type { KeyStore } from '../keys/ports.js'
@@ -7,6 +10,8 @@ import type { RecordStores } from '../records/ports.js'
 import type { RotationStore, UserKeyRotationStore } from '../rotation/ports.js'
 import { assignmentsTable } from './assignments-table.js'
 import { auditEventsTable } from './audit-events-table.js'
+import { auditSealsTable } from './audit-seals-table.js'
+import { auditVerifyTable } from './audit-verify-table.js'
 import type { Database, Sql } from './database.js'
 import { deploymentKeysTable } from './deployment-keys-table.js'
 import { erasuresTable } from './erasures-table.js'
@@ -32,19 +37,62 @@ export interface AllStores extends RecordStores {
   readonly userKeyRotation: UserKeyRotationStore
   readonly holds: HoldStore
   readonly erasures: ErasureStore
+  readonly seals: SealStore
+  readonly verify: VerifyStore
 }
 
-export function transactions(db: Database): Transactions<AllStores> {
+/**
+ * The stores, each statement by itself or in a transaction. `writer` numbers the events and is told what
+ * became of them.
+ */
+export function transactions(db: Database, writer: AuditWriter): Transactions<AllStores> {
   return {
-    stores: storesOn(db),
-    transaction: (work) => db.transaction((sql) => work(storesOn(sql))),
+    stores: { ...storesOn(db, notAlone), audit: auditAlone(db, writer) },
+    transaction: (work) =>
+      inScope(writer, (scope) =>
+        db.transaction((sql) => {
+          scope.again()
+          return work(storesOn(sql, scope.place))
+        }),
+      ),
   }
 }
 
-function storesOn(sql: Sql): AllStores {
+function notAlone(): never {
+  throw new Error('An event by itself has a scope of its own')
+}
+
+/** A single statement is a transaction too. */
+function auditAlone(db: Database, writer: AuditWriter): AuditStore {
+  const reading = auditEventsTable(db, notAlone)
+  return {
+    ...reading,
+    append: (event) => inScope(writer, (scope) => auditEventsTable(db, scope.place).append(event)),
+  }
+}
+
+async function inScope<T>(
+  writer: AuditWriter,
+  work: (scope: WritingScope) => Promise<T>,
+): Promise<T> {
+  const scope = writer.begin()
+  try {
+    const result = await work(scope)
+    scope.committed()
+    return result
+  } catch (error) {
+    if (isStrongroomError(error, 'commit_unknown')) scope.unknown()
+    else scope.rolledBack()
+    throw error
+  }
+}
+
+function storesOn(sql: Sql, place: WritingScope['place']): AllStores {
   return {
     files: filesTable(sql),
-    audit: auditEventsTable(sql),
+    audit: auditEventsTable(sql, place),
+    seals: auditSealsTable(sql),
+    verify: auditVerifyTable(sql),
     idempotency: idempotencyTable(sql),
     types: recordTypesTable(sql),
     assignments: assignmentsTable(sql),
