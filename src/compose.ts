@@ -126,7 +126,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
   const db = transactions(database, writer)
   // The embedded database has one owner: whoever held a lease, announced keys or wrote events, is gone.
   const isAlone = database.engine === 'embedded'
-  const sealing = await wireAudit({ db, hash, writer, isAlone, onProblem })
+  const auditing = await wireAudit({ config, db, hash, signingKey, writer, isAlone, onProblem })
   const { cacheMs, outageMs } = config.keys
   const users = userKeys({ provider, store: db.stores.keys, cacheMs, outageMs })
   const ring = keyRing(users)
@@ -210,7 +210,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     records: records.services,
     operations: operations({
       ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },
-      ...erasure.services,
+      ...{ ...erasure.services, verifyAudit: auditing.verify },
       ...{ ...jobs, ...config.sweep, ...config.scrub },
     }),
     ready: async () => ({
@@ -225,7 +225,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       await jobs.runner.stop()
       await records.close()
       await announced?.close()
-      await sealing.close()
+      await auditing.close()
       await provider.close()
       await database.close()
       indexKey.destroy()

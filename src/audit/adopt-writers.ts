@@ -1,8 +1,8 @@
-import type { CodedEvent } from './audit-writer.js'
-import { eventCode, UNSIGNED_WRITER } from './event-code.js'
+import { type CodedEvent, UNSIGNED_WRITER } from './coded-events.js'
+import { eventCode } from './event-code.js'
 import { isIn, parseRanges, rangesOf, rangesText } from './number-ranges.js'
 import type { WriterPlace } from './ports.js'
-import type { CodedSeal } from './seal.js'
+import { type CodedSeal } from './ports.js'
 import {
   countDays,
   MOST_IN_A_SEAL,

@@ -57,6 +57,7 @@ export const auditActions = [
   'storage.sweep',
   'storage.scrub',
   'audit.broken',
+  'audit.verify',
   'keys.rewrap',
   'keys.retire',
   'keys.user_rotate',

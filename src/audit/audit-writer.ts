@@ -1,28 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import type { AuditEvent } from './audit-events.js'
-import { type AuditKeys, eventCode, type PlacedEvent, UNSIGNED_WRITER } from './event-code.js'
+import {
+  type AuditWriter,
+  type CodedEvent,
+  UNSIGNED_WRITER,
+  type WritingScope,
+} from './coded-events.js'
+
+import { type AuditKeys, eventCode } from './event-code.js'
 import { type NumberRange, rangesOf, rangesText } from './number-ranges.js'
 import type { WriterPlace } from './ports.js'
-
-/** An event with its place, and the code over both; empty where nobody had the key. */
-export type CodedEvent = PlacedEvent & { readonly code: Uint8Array }
-
-/** The events of one transaction. One of its four ends **must** be told. */
-export interface WritingScope {
-  /** Gives an event its number and code. Throws once an end was told. */
-  place(event: AuditEvent): CodedEvent
-  /** What was placed so far was rolled back: the work begins anew. */
-  again(): void
-  committed(): void
-  rolledBack(): void
-  /** Nobody knows whether it was committed. */
-  unknown(): void
-}
-
-/** Numbers the events of this process, so that none can be taken away without a gap. */
-export interface AuditWriter {
-  begin(): WritingScope
-}
 
 /** What is certain and has not been sealed yet. */
 export interface Unsealed {

@@ -1,21 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { IndexHash } from '../keys/index-hash.js'
-import type { AuditEvent } from './audit-events.js'
-
-/** The writer of events that had no key to code them with: before there were codes, or keys were lost. */
-export const UNSIGNED_WRITER = '00000000-0000-0000-0000-000000000000'
-
-/** Where an event stands in the log. */
-export interface EventPlace {
-  /** The process that wrote it: a random UUID for each start. */
-  readonly writerId: string
-  /** That writer's number for it, from 1. */
-  readonly number: number
-  /** Every number up to this one was certain to the writer when it wrote this. */
-  readonly settled: number
-}
-
-export type PlacedEvent = AuditEvent & EventPlace
+import type { PlacedEvent } from './coded-events.js'
 
 /** Keys of the log, derived from the index key: who has only the database has none of them. */
 export interface AuditKeys {

@@ -1,4 +1,4 @@
-import type { Head } from './seal.js'
+import { type Head } from './seal.js'
 import type { Sealer } from './seal-events.js'
 
 /** Milliseconds between two looks at what others left, and between two words of one's own. */
@@ -8,8 +8,8 @@ interface Dependencies {
   readonly sealer: Sealer
   /** Milliseconds between two seals. */
   readonly everyMs: number
-  /** Told of each new head, before the next seal is made; and last. */
-  readonly onHead: (head: Head) => Promise<void>
+  /** Told of each new head before the next seal is made, and of the last one. */
+  readonly onHead: (head: Head, options?: { readonly isLast: boolean }) => Promise<void>
   readonly onProblem: (error: unknown) => void
 }
 
@@ -51,7 +51,7 @@ export async function keepSealing({ sealer, everyMs, onHead, onProblem }: Depend
       await underWay
       try {
         const head = await sealer.end()
-        await onHead(head ?? sealer.head())
+        await onHead(head ?? sealer.head(), { isLast: true })
       } catch (error) {
         // The database is away: whoever comes next seals what is left.
         onProblem(error)

@@ -1,9 +1,9 @@
-import type { AuditKeys } from './event-code.js'
+import { type AuditKeys } from './event-code.js'
 import type { Findings } from './findings.js'
 import { merkleRoot } from './merkle-root.js'
 import { isIn, meet, type NumberRange, parseRanges, without } from './number-ranges.js'
 import type { VerifyStore } from './ports.js'
-import type { CodedSeal } from './seal.js'
+import { type CodedSeal } from './ports.js'
 import { isGenuineSeal } from './verify-chain.js'
 
 const PAGE = 500

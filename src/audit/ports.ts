@@ -1,7 +1,6 @@
 import type { GrantBasis } from '../keys/wrapping.js'
 import type { AuditEvent } from './audit-events.js'
-import type { CodedEvent } from './audit-writer.js'
-import type { CodedSeal } from './seal.js'
+import { type CodedEvent } from './coded-events.js'
 
 /** Place in a list of events: time and id of the last one seen. */
 export interface EventCursor {
@@ -39,6 +38,43 @@ export interface AuditStore {
   append(event: AuditEvent): Promise<void>
   /** Newest first; requests of one reading (same read session) folded into one entry. */
   accesses(query: EventQuery): Promise<LoggedAccess[]>
+}
+
+/**
+ * What one process wrote since its last seal, closed by those who hold the keys. Seals of all processes
+ * are one chain: each has the digest of the one before it.
+ */
+export interface Seal {
+  /** From 1, without gaps. */
+  readonly number: number
+  /** Digest of the seal before it; 32 zero bytes before the first. */
+  readonly previous: Uint8Array
+  readonly writerId: string
+  /** The lowest number it tells of. */
+  readonly firstNumber: number
+  /** Numbers of the events in it: `1-5,7`. */
+  readonly included: string
+  /** Numbers that no event has: their transactions came to nothing. */
+  readonly unused: string
+  /** Numbers whose events were committed and were gone when another process sealed for a dead one. */
+  readonly missing: string
+  /** Events in it. */
+  readonly events: number
+  /** Events in this and all earlier ones. */
+  readonly total: number
+  /** Of the tree over their codes, in the order of their numbers. */
+  readonly root: Uint8Array
+  /** Earliest and latest time of its events; of an empty one, when it was made. */
+  readonly firstAt: Date
+  readonly lastAt: Date
+  readonly sealedAt: Date
+  /** Made by another process, for a writer that is gone. */
+  readonly isAdopted: boolean
+}
+
+export interface CodedSeal extends Seal {
+  /** HMAC-SHA-256. */
+  readonly code: Uint8Array
 }
 
 /** How far a writer is sealed. */
@@ -118,4 +154,10 @@ export interface PutBackRow {
   /** The event that says so. */
   readonly eventId: string
   readonly at: Date
+}
+
+/** Where heads are put that whoever rewrites the database cannot take back. */
+export interface Anchor {
+  /** Resolves once the line is kept there. */
+  put(line: string): Promise<void>
 }

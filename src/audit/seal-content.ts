@@ -1,8 +1,8 @@
-import type { CodedEvent } from './audit-writer.js'
+import { type CodedEvent } from './coded-events.js'
 import { merkleRoot } from './merkle-root.js'
 import { rangesOf, rangesText } from './number-ranges.js'
 import type { AuditStore, DayCount, SealStore } from './ports.js'
-import type { CodedSeal, Seal } from './seal.js'
+import { type CodedSeal, type Seal } from './ports.js'
 
 /** Events of one seal at most: a verifier holds as many codes at a time. */
 export const MOST_IN_A_SEAL = 10_000

@@ -2,10 +2,11 @@ import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
 import { adoptWriters } from './adopt-writers.js'
 import { auditEvent } from './audit-log.js'
-import type { SealedWriter, Unsealed } from './audit-writer.js'
-import type { AuditKeys } from './event-code.js'
+import { type SealedWriter, type Unsealed } from './audit-writer.js'
+import { type AuditKeys } from './event-code.js'
 import { rangesOf, rangesText } from './number-ranges.js'
-import { type CodedSeal, codeSeal, firstNumberOf, type Head, headOf, START } from './seal.js'
+import { type CodedSeal } from './ports.js'
+import { codeSeal, firstNumberOf, type Head, headOf, START } from './seal.js'
 import {
   countDays,
   MOST_IN_A_SEAL,

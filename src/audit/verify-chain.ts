@@ -1,8 +1,9 @@
-import type { AuditKeys } from './event-code.js'
+import { type AuditKeys } from './event-code.js'
 import type { Findings } from './findings.js'
 import { parseRanges } from './number-ranges.js'
 import type { SealStore } from './ports.js'
-import { type CodedSeal, firstNumberOf, type Head, headOf, START, sealCode } from './seal.js'
+import { type CodedSeal } from './ports.js'
+import { firstNumberOf, type Head, headOf, START, sealCode } from './seal.js'
 
 const PAGE = 1_000
 

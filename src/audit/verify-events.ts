@@ -1,5 +1,5 @@
-import type { CodedEvent } from './audit-writer.js'
-import { type AuditKeys, eventCode, UNSIGNED_WRITER } from './event-code.js'
+import { type CodedEvent, UNSIGNED_WRITER } from './coded-events.js'
+import { type AuditKeys, eventCode } from './event-code.js'
 import type { Findings } from './findings.js'
 import type { NumberRange } from './number-ranges.js'
 import { type PassingSeals, passSeals } from './passing-seals.js'

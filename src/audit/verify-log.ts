@@ -1,5 +1,5 @@
 import type { Transactions } from '../ports/transactions.js'
-import type { AuditKeys } from './event-code.js'
+import { type AuditKeys } from './event-code.js'
 import { type Finding, type FindingKind, findings as newFindings } from './findings.js'
 import type { SealStore, VerifyStore } from './ports.js'
 import { type Head, START } from './seal.js'
@@ -52,14 +52,20 @@ export function verifyLog({ db, keys }: Dependencies) {
     const last = await seals.last()
     const upTo = last?.number ?? 0
     const total = last?.total ?? 0
+    const tell = (done: number) => {
+      course.progress(done, total)
+    }
+    const tellChain = () => {
+      tell(0)
+    }
     const chain = await verifyChain(
       { seals, keys, findings },
-      { upTo, heads: headsOf(course), signal, progress: () => course.progress(0, total) },
+      { upTo, heads: headsOf(course), signal, progress: tellChain },
     )
     const unsignedUpTo = ((await log.firstSigned()) ?? upTo + 1) - 1
     const counts = await verifyEvents(
       { log, keys, findings },
-      { upTo, ended, unsignedUpTo, signal, progress: (done) => course.progress(done, total) },
+      { upTo, ended, unsignedUpTo, signal, progress: tell },
     )
     for (const { table, ids, eventId, at } of await log.putBack(MOST_ROWS)) {
       findings.add({ kind: 'row_put_back', eventId, at, row: { table, ...ids } })

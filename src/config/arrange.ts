@@ -55,6 +55,12 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
       /** Days after which no backup made today is left. */
       backupRetentionDays: values.BACKUP_RETENTION_DAYS,
     }),
+    audit: Object.freeze({
+      sealEveryMs: values.AUDIT_SEAL_SECONDS * 1000,
+      /** Nothing: nowhere. */
+      anchor: anchorOf(values.AUDIT_ANCHOR, dataDir, cwd),
+      anchorEveryMs: values.AUDIT_ANCHOR_SECONDS * 1000,
+    }),
     scrub: Object.freeze({
       everyDays: values.SCRUB_EVERY_DAYS,
       bytesPerSecond: values.SCRUB_MB_PER_SECOND * MIB,
@@ -74,6 +80,20 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
     s3: arrangeS3(values),
     outbound: arrangeOutbound(values),
   }
+}
+
+/** Where signed heads of the audit log are put. */
+export type AnchorPlace = { readonly file: string } | { readonly url: string }
+
+function anchorOf(value: string | undefined, dataDir: string, cwd: string) {
+  if (value?.toLowerCase() === 'off') return undefined
+  const place: AnchorPlace =
+    value === undefined
+      ? { file: resolve(dataDir, 'audit-heads.jsonl') }
+      : /^https?:\/\//i.test(value)
+        ? { url: value }
+        : { file: resolve(cwd, value) }
+  return Object.freeze(place)
 }
 
 function arrangeKeys(values: Values, vaultTokenFile: string | undefined) {

@@ -377,6 +377,23 @@ export const sections = {
       24,
     ),
   },
+  'Audit log': {
+    AUDIT_SEAL_SECONDS: plain(
+      'Events are sealed so often: what is younger shows only to the process that wrote it',
+      seconds(1, 60),
+      1,
+    ),
+    AUDIT_ANCHOR: optional(
+      'Where signed heads of the log are put: a file (append-only, better on another machine), an https URL that takes a POST, or off; absent: audit-heads.jsonl in DATA_DIR',
+      text(),
+      { example: '/mnt/worm/strongroom-heads.jsonl' },
+    ),
+    AUDIT_ANCHOR_SECONDS: plain(
+      'Heads are put there so often at most, and at every stop',
+      seconds(1, 86_400),
+      10,
+    ),
+  },
   'Assignments (who treats whom)': {
     ASSIGNMENTS_URL: optional(
       'The portal is asked: GET …?clinician_id=&patient_id= → {"assigned": true}; a path is taken from DATABASE_SERVICE_URL; absent: our own table',

@@ -1,5 +1,5 @@
 import type { AuditEvent } from '../audit/audit-events.js'
-import type { CodedEvent } from '../audit/audit-writer.js'
+import { type CodedEvent } from '../audit/coded-events.js'
 
 type Optional =
   | 'onBehalfOf'

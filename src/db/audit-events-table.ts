@@ -1,4 +1,4 @@
-import type { CodedEvent, WritingScope } from '../audit/audit-writer.js'
+import { type CodedEvent, type WritingScope } from '../audit/coded-events.js'
 import type { AuditStore, EventQuery, LoggedAccess } from '../audit/ports.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { GrantBasis } from '../keys/wrapping.js'

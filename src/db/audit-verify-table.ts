@@ -1,6 +1,6 @@
-import { UNSIGNED_WRITER } from '../audit/event-code.js'
+import { UNSIGNED_WRITER } from '../audit/coded-events.js'
 import type { PutBackRow, VerifyStore } from '../audit/ports.js'
-import type { CodedSeal } from '../audit/seal.js'
+import { type CodedSeal } from '../audit/ports.js'
 import { type CodedEventColumns, codedColumns, toCodedEvent } from './audit-event-columns.js'
 import { sealColumns } from './audit-seals-table.js'
 import type { Query, Sql } from './database.js'

@@ -1,4 +1,4 @@
-import type { AuditWriter, WritingScope } from '../audit/audit-writer.js'
+import { type AuditWriter, type WritingScope } from '../audit/coded-events.js'
 import type { AuditStore, SealStore, VerifyStore } from '../audit/ports.js'
 import type { ErasureStore, HoldStore } from '../erasure/ports.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'

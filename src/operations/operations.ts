@@ -1,5 +1,6 @@
 import type { Static } from 'typebox'
 import { type AsJobDependencies, asJob } from './as-job.js'
+import { type AuditDependencies, auditOperations } from './audit-operations.js'
 import { type BackupDependencies, backupOperations } from './backup-operations.js'
 import { type ErasureDependencies, erasureOperations } from './erasure-operations.js'
 import { type JobDependencies, jobOperations } from './job-operations.js'
@@ -8,6 +9,7 @@ import { type StorageDependencies, storageOperations } from './storage-operation
 
 type Dependencies = AsJobDependencies &
   ErasureDependencies &
+  AuditDependencies &
   Omit<StorageDependencies & KeyDependencies & JobDependencies & BackupDependencies, 'asJob'>
 
 /** The closed list of operations, by the name they are asked for. */
@@ -19,6 +21,7 @@ export function operations(dependencies: Dependencies) {
     ...jobOperations(use),
     ...backupOperations(use),
     ...erasureOperations(use),
+    ...auditOperations(use),
   }
 }
 
