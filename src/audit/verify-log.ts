@@ -81,7 +81,12 @@ export function verifyLog({ db, keys }: Dependencies) {
   }
 }
 
-function headsOf({ seen = START, anchors = [] }: VerifyCourse): Map<number, string> {
-  const heads = [...anchors, ...(seen.number > 0 ? [seen] : [])]
-  return new Map(heads.map(({ number, digest }) => [number, Buffer.from(digest).toString('hex')]))
+/** By number; whoever rewrote the log made another of the same number. */
+function headsOf({ seen = START, anchors = [] }: VerifyCourse): Map<number, Set<string>> {
+  const heads = new Map<number, Set<string>>()
+  for (const { number, digest } of [...anchors, ...(seen.number > 0 ? [seen] : [])]) {
+    const digests = heads.get(number) ?? new Set()
+    heads.set(number, digests.add(Buffer.from(digest).toString('hex')))
+  }
+  return heads
 }
