@@ -15,6 +15,7 @@ import type { Database } from './db/database.js'
 import { openEmbeddedDatabase } from './db/embedded-database.js'
 import { assertMigrated, migrate } from './db/migrate.js'
 import { openPostgresDatabase } from './db/postgres-database.js'
+import { grantRowRights, mayChangeAudit } from './db/separate-roles.js'
 import { transactions } from './db/stores.js'
 import { watchedWrites } from './db/watched-writes.js'
 import { accessHistory } from './files/access-history.js'
@@ -77,7 +78,7 @@ export async function compose(
   )
   let provider: RunningKeyProvider | undefined
   try {
-    await (background ? migrate(database) : assertMigrated(database))
+    await (background ? bringUpToDate(config, database, log) : assertMigrated(database))
     provider = await openKeyProvider(config.keys, secrets, log)
     return await wire({ config, provider, database, log, onProblem, background })
   } catch (error) {
@@ -85,6 +86,33 @@ export async function compose(
     await database.close()
     throw error
   }
+}
+
+/** The role of DATABASE_URL gets the rights on rows alone where another one owns the tables. */
+async function bringUpToDate(config: Config, database: Database, log: WorkLog): Promise<void> {
+  const openOwner = ownerOf(config)
+  if (openOwner === undefined) {
+    await migrate(database)
+  } else {
+    const owner = await openOwner()
+    try {
+      await migrate(owner)
+      await grantRowRights(owner, database)
+    } finally {
+      await owner.close()
+    }
+  }
+  if (config.production && (await mayChangeAudit(database))) {
+    log.warn(
+      {},
+      'the role of DATABASE_URL can change the audit log: DATABASE_OWNER_URL parts the two',
+    )
+  }
+}
+
+/** Opens the database as the role that owns the tables, where that is another one. */
+export function ownerOf({ databaseOwnerUrl: url }: Pick<Config, 'databaseOwnerUrl'>) {
+  return url === undefined ? undefined : () => openPostgresDatabase({ url, poolSize: 1 })
 }
 
 /** Where the database is. */
@@ -188,7 +216,8 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       },
     },
   })
-  const erasure = wireErasure({ config, database, db, blobs, provider, signingKey })
+  const openOwner = ownerOf(config)
+  const erasure = wireErasure({ config, database, db, blobs, provider, signingKey, openOwner })
   const turning = rotationJobs({ db, provider, users })
   const resealing = resealJob(reseal({ db, blobs, keyRing: ring, openEntry: open, log }))
   const jobs = wireJobs({

@@ -45,6 +45,8 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
     storageDriver: values.STORAGE_DRIVER,
     /** PostgreSQL's connection string with its password; absent: the embedded database. */
     databaseUrl: values.DATABASE_URL,
+    /** The same for the role that owns the tables; absent: that of `databaseUrl` does. */
+    databaseOwnerUrl: values.DATABASE_OWNER_URL,
     databasePoolSize: values.DATABASE_POOL_SIZE,
     redisUrl: values.REDIS_URL,
     /** Roles as tokens name them → roles here. Names of ours that are not in it stand for themselves. */

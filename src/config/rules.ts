@@ -22,6 +22,9 @@ export function findProblems(reading: Reading, settings: Settings): Findings {
   checkKeys(reading, settings, findings)
   checkAssignments(reading, settings, findings)
   checkAnchor(settings, findings)
+  if (settings.databaseOwnerUrl !== undefined && settings.databaseUrl === undefined) {
+    findings.problems.push('DATABASE_OWNER_URL: expected with DATABASE_URL only')
+  }
   checkTickets(reading, findings)
   if (settings.workers > 1 && !reading.given.has('DATABASE_URL')) {
     findings.problems.push('WORKERS: expected 1, as the embedded database serves one process')

@@ -127,6 +127,11 @@ export const sections = {
       connection(['postgres:', 'postgresql:']),
       { example: 'postgres://strongroom:password@localhost:5432/strongroom' },
     ),
+    DATABASE_OWNER_URL: secret(
+      'The same database for the role that owns the tables: it migrates, and the role of DATABASE_URL can then change nothing in the audit log; absent: one role for both',
+      connection(['postgres:', 'postgresql:']),
+      { example: 'postgres://strongroom_owner:password@localhost:5432/strongroom' },
+    ),
     DATABASE_POOL_SIZE: plain(
       'Connections to PostgreSQL of one process',
       integer(2, 200, 'connections'),
