@@ -49,6 +49,15 @@ export async function wireAudit(parts: Parts) {
   })
   return {
     verify,
+    status: () => {
+      const { number, digest, total } = seals.head()
+      const since = parts.writer.oldest()
+      return {
+        waiting: parts.writer.waiting(),
+        lag_ms: since === undefined ? 0 : Math.max(Date.now() - since.getTime(), 0),
+        head: { seal: number, digest: Buffer.from(digest).toString('hex'), events: total },
+      }
+    },
     close: async () => {
       await sealing.close()
       if (anchor !== undefined && 'close' in anchor) await anchor.close()

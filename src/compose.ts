@@ -239,7 +239,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     records: records.services,
     operations: operations({
       ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },
-      ...{ ...erasure.services, verifyAudit: auditing.verify },
+      ...{ ...erasure.services, verifyAudit: auditing.verify, auditStatus: auditing.status },
       ...{ ...jobs, ...config.sweep, ...config.scrub },
     }),
     ready: async () => ({

@@ -31,6 +31,8 @@ export interface SealedWriter extends AuditWriter {
   resolve(number: number, isThere: boolean): void
   /** Certain or doubtful and not sealed. */
   waiting(): number
+  /** When the oldest certain one of them was written. */
+  oldest(): Date | undefined
   /** How far it is sealed, `taken` with it. */
   place(taken?: Unsealed): WriterPlace
   /** The highest number given. */
@@ -120,6 +122,11 @@ export function auditWriter(keys: Pick<AuditKeys, 'events'>): SealedWriter {
       certain.push(found.event)
     },
     waiting: () => certain.length + inDoubt.size,
+    oldest: () =>
+      certain.reduce<Date | undefined>(
+        (least, { at }) => (least === undefined || at < least ? at : least),
+        undefined,
+      ),
     place: (taken) => {
       const told = new Set(taken?.unused)
       const left = [...open].filter((number) => !told.has(number))

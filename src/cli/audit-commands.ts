@@ -1,9 +1,15 @@
 import type { Command } from 'commander'
+import { type AuditStatusOptions, auditStatusCommand } from './audit-status.js'
 import { type AuditVerifyOptions, auditVerifyCommand } from './audit-verify.js'
 import type { Does } from './does.js'
 
 /** Looking after the audit log. */
 export function addAuditCommands(audit: Command, does: Does): void {
+  audit
+    .command('status')
+    .description('say how far the log is sealed, by the process that answers')
+    .option('--json', 'print it as JSON')
+    .action(does<AuditStatusOptions>(auditStatusCommand))
   audit
     .command('verify')
     .description('say whether the log is what was written, and where not')

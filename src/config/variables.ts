@@ -385,7 +385,7 @@ export const sections = {
   'Audit log': {
     AUDIT_SEAL_SECONDS: plain(
       'Events are sealed so often: what is younger shows only to the process that wrote it',
-      seconds(1, 60),
+      seconds(1, 3_600),
       1,
     ),
     AUDIT_ANCHOR: optional(

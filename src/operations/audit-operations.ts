@@ -12,13 +12,26 @@ const verifyInput = Type.Object(
   { additionalProperties: false },
 )
 
+const nothing = Type.Object({}, { additionalProperties: false })
+
+export interface AuditStatus {
+  /** Events of this process that are in no seal yet. */
+  readonly waiting: number
+  /** Milliseconds since the oldest of them was written; 0 where there is none. */
+  readonly lag_ms: number
+  /** The last seal this process has seen. */
+  readonly head: { readonly seal: number; readonly digest: string; readonly events: number }
+}
+
 export interface AuditDependencies {
   readonly verifyAudit: VerifyAudit
+  readonly auditStatus: () => AuditStatus
 }
 
 /** Looking after the audit log. */
-export function auditOperations({ verifyAudit }: AuditDependencies) {
+export function auditOperations({ verifyAudit, auditStatus }: AuditDependencies) {
   return {
+    'audit-status': operation(nothing, () => Promise.resolve(auditStatus())),
     'audit-verify': operation(
       verifyInput,
       async ({ heads, by }, { signal, progress }): Promise<AuditReport> => {
