@@ -1,4 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { auditLog } from './audit/audit-log.js'
+import { auditReports } from './audit/audit-reports.js'
 import { type SealedWriter } from './audit/audit-writer.js'
 import { auditKeys } from './audit/event-code.js'
 import { keepSealing } from './audit/keep-sealing.js'
@@ -12,6 +14,7 @@ import type { AllStores } from './db/stores.js'
 import { anchorFile } from './integrations/anchor-file.js'
 import { anchorWebhook } from './integrations/anchor-webhook.js'
 import type { IndexHash } from './keys/index-hash.js'
+import { mayReadAudit } from './people/policy.js'
 import type { Transactions } from './ports/transactions.js'
 
 interface Parts {
@@ -47,8 +50,10 @@ export async function wireAudit(parts: Parts) {
     // As long as others take to seal what they have just written.
     settle: (signal) => pause(2 * sealEveryMs + 1_000, undefined, { signal }),
   })
+  const audit = auditLog(db)
   return {
     verify,
+    reports: auditReports({ audit, db, mayRead: mayReadAudit }),
     status: () => {
       const { number, digest, total } = seals.head()
       const since = parts.writer.oldest()

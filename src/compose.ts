@@ -237,6 +237,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     audit,
     files,
     records: records.services,
+    auditing: { reports: auditing.reports, verify: auditing.verify },
     operations: operations({
       ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },
       ...{ ...erasure.services, verifyAudit: auditing.verify, auditStatus: auditing.status },

@@ -11,9 +11,9 @@ export interface AuditReport {
   readonly anchors: number
   readonly head: { readonly seal: number; readonly sealed_at: string | null }
   /** By kind, all of them. */
-  readonly counts: Readonly<Record<string, number>>
+  readonly counts: Record<string, number>
   /** The first of them. */
-  readonly findings: readonly Readonly<Record<string, unknown>>[]
+  readonly findings: Record<string, unknown>[]
 }
 
 export function summarizeVerification(report: LogVerification): AuditReport {
@@ -27,7 +27,7 @@ export function summarizeVerification(report: LogVerification): AuditReport {
   }
 }
 
-function summarizeFinding(finding: Finding): Readonly<Record<string, unknown>> {
+function summarizeFinding(finding: Finding): Record<string, unknown> {
   const { kind, seal, lastSeal, writerId, number, lastNumber, eventId, at, row } = finding
   const all = {
     ...{ kind, seal, last_seal: lastSeal, writer_id: writerId, number, last_number: lastNumber },

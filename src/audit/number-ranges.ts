@@ -24,10 +24,10 @@ export function parseRanges(text: string): NumberRange[] | undefined {
   for (const part of text.split(',')) {
     const [, first = '', last = first] = /^([1-9]\d{0,15})(?:-([1-9]\d{0,15}))?$/.exec(part) ?? []
     const [from, to] = [Number(first), Number(last)]
-    if (first === '' || to < from || from <= (ranges.at(-1)?.[1] ?? 0)) return undefined
+    if (first === '' || to < from || from <= (ranges.at(-1)?.[1] ?? -1) + 1) return undefined
     ranges.push([from, to])
   }
-  return rangesText(ranges) === text ? ranges : undefined
+  return ranges
 }
 
 export function countIn(ranges: readonly NumberRange[]): number {

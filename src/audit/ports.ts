@@ -161,3 +161,39 @@ export interface Anchor {
   /** Resolves once the line is kept there. */
   put(line: string): Promise<void>
 }
+
+/** Which events are meant: all that is given has to fit. */
+export interface EventFilter {
+  /** Who acted. */
+  readonly userId?: string | undefined
+  readonly patientId?: string | undefined
+  readonly fileId?: string | undefined
+  readonly action?: AuditEvent['action'] | undefined
+  readonly outcome?: AuditEvent['outcome'] | undefined
+  /** From this time on. */
+  readonly from?: Date | undefined
+  /** Before this time. */
+  readonly to?: Date | undefined
+}
+
+/** How many events of a day are alike. */
+export interface DaySum {
+  readonly day: string
+  readonly action: string
+  readonly outcome: string
+  readonly events: number
+}
+
+export interface ReportStore {
+  /** Newest first. */
+  events(
+    filter: EventFilter,
+    page: { readonly limit: number; readonly after?: EventCursor | undefined },
+  ): Promise<AuditEvent[]>
+  /** Sums of sealed events, by day, action and outcome. */
+  sums(span: {
+    readonly from: string
+    readonly to: string
+    readonly userId?: string | undefined
+  }): Promise<DaySum[]>
+}

@@ -5,7 +5,6 @@ import type { VariableName } from './variables.js'
  * default stops the start. A line goes when its function comes.
  */
 export const refusedNames: ReadonlySet<VariableName> = new Set<VariableName>([
-  'AUDIT_ANCHOR',
   'AUDIT_SINK_URL',
   'CLAMD_URL',
   'COOKIE_AUTH',

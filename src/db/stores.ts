@@ -1,5 +1,5 @@
 import { type AuditWriter, type WritingScope } from '../audit/coded-events.js'
-import type { AuditStore, SealStore, VerifyStore } from '../audit/ports.js'
+import type { AuditStore, ReportStore, SealStore, VerifyStore } from '../audit/ports.js'
 import type { ErasureStore, HoldStore } from '../erasure/ports.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { ResealStore, SweepStore } from '../files/ports.js'
@@ -10,6 +10,7 @@ import type { RecordStores } from '../records/ports.js'
 import type { RotationStore, UserKeyRotationStore } from '../rotation/ports.js'
 import { assignmentsTable } from './assignments-table.js'
 import { auditEventsTable } from './audit-events-table.js'
+import { auditReportsTable } from './audit-reports-table.js'
 import { auditSealsTable } from './audit-seals-table.js'
 import { auditVerifyTable } from './audit-verify-table.js'
 import type { Database, Sql } from './database.js'
@@ -39,6 +40,7 @@ export interface AllStores extends RecordStores {
   readonly erasures: ErasureStore
   readonly seals: SealStore
   readonly verify: VerifyStore
+  readonly reports: ReportStore
 }
 
 /**
@@ -93,6 +95,7 @@ function storesOn(sql: Sql, place: WritingScope['place']): AllStores {
     audit: auditEventsTable(sql, place),
     seals: auditSealsTable(sql),
     verify: auditVerifyTable(sql),
+    reports: auditReportsTable(sql),
     idempotency: idempotencyTable(sql),
     types: recordTypesTable(sql),
     assignments: assignmentsTable(sql),
