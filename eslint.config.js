@@ -60,7 +60,11 @@ const rooms = {
     packages: ['pg', '@electric-sql/pglite', 'fs-native-extensions'],
     only: 'ports',
   },
-  integrations: { rooms: ['errors', 'ports', 'records', 'audit'], packages: ['undici'], only: 'ports' },
+  integrations: {
+    rooms: ['errors', 'ports', 'records', 'audit'],
+    packages: ['undici'],
+    only: 'ports',
+  },
   operations: {
     rooms: ['errors', 'ports', 'keys', 'audit', 'files', 'rotation', 'backup', 'erasure', 'jobs'],
     packages: ['typebox', 'undici'],
