@@ -511,9 +511,6 @@ export const sections = {
     AUDIT_SINK_URL: optional('Where audit events are copied to', url(), {
       example: 'https://siem.portal.example/events',
     }),
-    AUDIT_ANCHOR: optional('Where signed heads of the audit log are put', text(), {
-      example: '/mnt/anchor',
-    }),
     CLAMD_URL: optional('ClamAV', connection(['tcp:', 'unix:']), {
       example: 'tcp://localhost:3310',
     }),
