@@ -35,8 +35,10 @@ export async function wireAudit(parts: Parts) {
   const anchor = openAnchor(config.audit.anchor)
   const seals = sealer({ ...parts, keys })
   const onHead = putHeadsOutside({ anchor, signingKey, everyMs: anchorEveryMs })
-  await db.stores.seals.makeMonths()
-  const sealing = await keepSealing({ sealer: seals, everyMs: sealEveryMs, onHead, onProblem })
+  const sealing = await keepSealing({
+    ...{ sealer: seals, everyMs: sealEveryMs, onHead, onProblem },
+    makeMonths: () => db.stores.seals.makeMonths(),
+  })
   const verify = verifyAudit({
     ...{
       db,

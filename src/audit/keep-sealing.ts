@@ -10,11 +10,15 @@ interface Dependencies {
   readonly everyMs: number
   /** Told of each new head before the next seal is made, and of the last one. */
   readonly onHead: (head: Head, options?: { readonly isLast: boolean }) => Promise<void>
+  /** Makes room for the months to come. */
+  readonly makeMonths: () => Promise<void>
   readonly onProblem: (error: unknown) => void
 }
 
 /** Seals what this process writes for as long as it runs, and on closing what is left. */
-export async function keepSealing({ sealer, everyMs, onHead, onProblem }: Dependencies) {
+export async function keepSealing(use: Dependencies) {
+  const { sealer, everyMs, onHead, makeMonths, onProblem } = use
+  await makeMonths()
   await sealer.begin()
   let lookedAt = Number.NEGATIVE_INFINITY
   const round = async () => {
@@ -24,6 +28,7 @@ export async function keepSealing({ sealer, everyMs, onHead, onProblem }: Depend
     lookedAt = performance.now()
     await sealer.tell()
     await sealer.adopt()
+    await makeMonths()
   }
   // One after another: a round that takes longer than that is followed by the next one, not overtaken.
   let underWay = Promise.resolve()

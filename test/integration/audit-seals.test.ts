@@ -222,6 +222,11 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     )
     await one.write(1)
     t.equal(await count(database, String(names[0])), 1)
+    // What a leaping clock dated so is where months were not made, and keeps nobody from starting.
+    await one.db.stores.audit.append({ ...one.event('anna'), at: new Date('2031-05-01T00:00:00Z') })
+    const made = `select audit_make_month('2031-05-01') as made`
+    t.same(await database.rows({ name: 'make-may', text: made }), [{ made: false }])
+    t.equal(await count(database, 'audit_events_other'), 1)
   },
 }
 

@@ -40,11 +40,16 @@ export function verifyAuditRoute(app: App, use: { audit: AuditLog; verify: Verif
         throw new StrongroomError(decision.code)
       }
       const gone = new AbortController()
-      raw.socket.once('close', () => {
+      const leave = () => {
         gone.abort()
-      })
-      const report = await use.verify(actor, { signal: gone.signal, progress: () => undefined })
-      return summarizeVerification(report)
+      }
+      raw.socket.once('close', leave)
+      try {
+        const report = await use.verify(actor, { signal: gone.signal, progress: () => undefined })
+        return summarizeVerification(report)
+      } finally {
+        raw.socket.off('close', leave)
+      }
     },
   )
 }
