@@ -63,7 +63,7 @@ const rooms = {
     only: 'ports',
   },
   integrations: {
-    rooms: ['errors', 'ports', 'records', 'outbox'],
+    rooms: ['errors', 'ports', 'records', 'audit', 'outbox'],
     packages: ['undici'],
     only: 'ports',
   },

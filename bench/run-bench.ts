@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import { measureAudit } from './audit.js'
 import { measureEventLoop } from './event-loop.js'
 import { measureMemory } from './memory.js'
 import { measureRanges } from './ranges.js'
@@ -12,6 +13,7 @@ const measures = {
   small: measureSmallFiles,
   ranges: measureRanges,
   loop: measureEventLoop,
+  audit: measureAudit,
 }
 
 const rounds = 5

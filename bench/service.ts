@@ -2,9 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { type IncomingMessage, request } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -16,6 +18,8 @@ const stopLimitMs = 20_000
 export interface Service {
   readonly origin: { readonly host: string; readonly port: number }
   tokenOf(user: string): string
+  /** Asks what a command would ask, over the control socket. */
+  ask(operation: string): Promise<Readonly<Record<string, unknown>>>
   /** Peak of resident memory since the last reset, in bytes, of the process and of all below it. */
   peakMemory(): Promise<number>
   /** Begins a new peak from what is resident now. */
@@ -80,7 +84,25 @@ export async function startService({
     await stop()
     throw error
   }
-  return { origin, tokenOf: (user) => sign(secret, user), ...measuring(child), stop }
+  return {
+    origin,
+    tokenOf: (user) => sign(secret, user),
+    ask: asking(folder),
+    ...measuring(child),
+    stop,
+  }
+}
+
+function asking(folder: string) {
+  return async (operation: string) => {
+    const socketPath = join(folder, 'control.sock')
+    const call = request({ socketPath, method: 'POST', path: `/operations/${operation}` }).end('{}')
+    const [answer] = (await once(call, 'response')) as [IncomingMessage]
+    const lines = (await text(answer)).trim().split('\n')
+    const { result } = JSON.parse(lines.at(-1) ?? '{}') as { result?: Record<string, unknown> }
+    if (result === undefined) throw new Error(`${operation} was not answered`)
+    return result
+  }
 }
 
 const probe = ['--import', new URL('./event-loop-probe.js', import.meta.url).href]

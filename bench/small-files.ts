@@ -56,7 +56,8 @@ async function measure(target: Target, id: string, folder: string) {
   }
 }
 
-async function perSecond(work: () => Promise<unknown>): Promise<number> {
+/** Rounds of `work`, sixteen at a time. */
+export async function perSecond(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
   let done = 0
   const worker = async () => {

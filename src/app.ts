@@ -7,6 +7,7 @@ import { registerAuthentication } from './http/plugins/authenticate.js'
 import { registerCors } from './http/plugins/cors.js'
 import { registerMethodNotAllowed } from './http/plugins/method-not-allowed.js'
 import { registerOpenapi } from './http/plugins/openapi.js'
+import { registerAuditRoutes } from './http/routes/audit/index.js'
 import { registerFileRoutes } from './http/routes/files/index.js'
 import { registerHealthRoutes } from './http/routes/health/index.js'
 import { homeRoute } from './http/routes/home.js'
@@ -44,6 +45,7 @@ export async function buildApp({ config, jwtSecrets, log, services }: AppOptions
     authenticated.addHook('onRequest', authenticate)
     registerFileRoutes(authenticated, services)
     registerRecordRoutes(authenticated, services)
+    registerAuditRoutes(authenticated, services)
     done()
   })
   refuseOtherMethods()

@@ -21,13 +21,14 @@ interface Parts {
   readonly blobs: BlobStore
   readonly provider: KeyProvider
   readonly signingKey: SigningKey
+  readonly openOwner: (() => Promise<Database>) | undefined
 }
 
 /** Legal holds, shredding and its certificates. */
-export function wireErasure({ config, database, ...parts }: Parts) {
+export function wireErasure({ config, database, openOwner, ...parts }: Parts) {
   const finish = finishErasure({
     ...parts,
-    oldCopies: oldCopies(database),
+    oldCopies: oldCopies(database, { openOwner }),
     backupRetentionDays: config.deletion.backupRetentionDays,
   })
   return {

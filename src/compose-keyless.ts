@@ -1,3 +1,4 @@
+import { unsignedWriter } from './audit/audit-writer.js'
 import { type DatabasePlace, openDatabase } from './compose.js'
 import { rulesOf } from './compose-outbox.js'
 import type { Config } from './config.js'
@@ -31,7 +32,7 @@ export async function composeKeyless(
   }
   const outbox = place.outbox && rulesOf(place.outbox, () => undefined)
   return {
-    operations: backupOperations({ db: transactions(database, { outbox }) }),
+    operations: backupOperations({ db: transactions(database, unsignedWriter, { outbox }) }),
     close: () => database.close(),
   }
 }

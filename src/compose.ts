@@ -1,8 +1,11 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { auditLog } from './audit/audit-log.js'
+import { auditWriter, unsignedWriter } from './audit/audit-writer.js'
+import { auditKeys } from './audit/event-code.js'
 import { localDiskBlobStore } from './blobs/local-disk-blob-store.js'
 import { loggedBlobStore } from './blobs/logged-blob-store.js'
+import { wireAudit } from './compose-audit.js'
 import { wireErasure } from './compose-erasure.js'
 import { wireJobs } from './compose-jobs.js'
 import { openKeyProvider } from './compose-keys.js'
@@ -13,6 +16,7 @@ import type { Database } from './db/database.js'
 import { openEmbeddedDatabase } from './db/embedded-database.js'
 import { assertMigrated, migrate } from './db/migrate.js'
 import { openPostgresDatabase } from './db/postgres-database.js'
+import { grantRowRights, mayChangeAudit } from './db/separate-roles.js'
 import { transactions } from './db/stores.js'
 import { watchedWrites } from './db/watched-writes.js'
 import { accessHistory } from './files/access-history.js'
@@ -75,7 +79,7 @@ export async function compose(
   )
   let provider: RunningKeyProvider | undefined
   try {
-    await (background ? migrate(database) : assertMigrated(database))
+    await (background ? bringUpToDate(config, database, log) : assertMigrated(database))
     provider = await openKeyProvider(config.keys, secrets, log)
     return await wire({ config, provider, database, log, onProblem, background })
   } catch (error) {
@@ -83,6 +87,33 @@ export async function compose(
     await database.close()
     throw error
   }
+}
+
+/** The role of DATABASE_URL gets the rights on rows alone where another one owns the tables. */
+async function bringUpToDate(config: Config, database: Database, log: WorkLog): Promise<void> {
+  const openOwner = ownerOf(config)
+  if (openOwner === undefined) {
+    await migrate(database)
+  } else {
+    const owner = await openOwner()
+    try {
+      await migrate(owner)
+      await grantRowRights(owner, database)
+    } finally {
+      await owner.close()
+    }
+  }
+  if (config.production && (await mayChangeAudit(database))) {
+    log.warn(
+      {},
+      'the role of DATABASE_URL can change the audit log: DATABASE_OWNER_URL parts the two',
+    )
+  }
+}
+
+/** Opens the database as the role that owns the tables, where that is another one. */
+export function ownerOf({ databaseOwnerUrl: url }: Pick<Config, 'databaseOwnerUrl'>) {
+  return url === undefined ? undefined : () => openPostgresDatabase({ url, poolSize: 1 })
 }
 
 /** Where the database is. */
@@ -116,14 +147,16 @@ interface Parts {
 
 async function wire({ config, provider, database, log, onProblem, background }: Parts) {
   const outbox = openOutbox(config.outbox)
-  const db = transactions(database, { outbox: outbox.rules })
   const blobs = loggedBlobStore(await localDiskBlobStore({ folder: config.filesDir }), log)
-  const indexKey = await openDeploymentKeys({
-    ...{ provider, store: db.stores.keys },
-    addsChecks: background,
-  })
-  const signingKey = await openSigningKey({ provider, store: db.stores.keys })
+  const store = transactions(database, unsignedWriter).stores.keys
+  const indexKey = await openDeploymentKeys({ provider, store, addsChecks: background })
+  const signingKey = await openSigningKey({ provider, store })
   const hash = indexHash(indexKey)
+  const writer = auditWriter(auditKeys(hash))
+  const db = transactions(database, writer, { outbox: outbox.rules })
+  // The embedded database has one owner: whoever held a lease, announced keys or wrote events, is gone.
+  const isAlone = database.engine === 'embedded'
+  const auditing = await wireAudit({ config, db, hash, signingKey, writer, isAlone, onProblem })
   const { cacheMs, outageMs } = config.keys
   const users = userKeys({ provider, store: db.stores.keys, cacheMs, outageMs })
   const ring = keyRing(users)
@@ -185,7 +218,8 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       },
     },
   })
-  const erasure = wireErasure({ config, database, db, blobs, provider, signingKey })
+  const openOwner = ownerOf(config)
+  const erasure = wireErasure({ config, database, db, blobs, provider, signingKey, openOwner })
   const turning = rotationJobs({ db, provider, users })
   const resealing = resealJob(reseal({ db, blobs, keyRing: ring, openEntry: open, log }))
   const telling = wireOutbox({ settings: config.outbox, outbox, db, log })
@@ -198,8 +232,6 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     },
     recurring: telling.recurring,
   })
-  // The embedded database has one owner: whoever held a lease, or announced keys, is gone.
-  const isAlone = database.engine === 'embedded'
   const announced = background
     ? await announceKeys({ db, provider, onProblem, isAlone })
     : undefined
@@ -210,9 +242,11 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     audit,
     files,
     records: records.services,
+    auditing: { reports: auditing.reports, verify: auditing.verify },
     operations: operations({
       ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },
       ...{ ...erasure.services, ...telling.services },
+      ...{ verifyAudit: auditing.verify, auditStatus: auditing.status },
       ...{ ...jobs, ...config.sweep, ...config.scrub },
     }),
     ready: async () => ({
@@ -228,6 +262,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       await records.close()
       await telling.close()
       await announced?.close()
+      await auditing.close()
       await provider.close()
       await database.close()
       indexKey.destroy()

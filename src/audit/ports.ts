@@ -1,5 +1,6 @@
 import type { GrantBasis } from '../keys/wrapping.js'
 import type { AuditEvent } from './audit-events.js'
+import { type CodedEvent } from './coded-events.js'
 
 /** Place in a list of events: time and id of the last one seen. */
 export interface EventCursor {
@@ -37,4 +38,162 @@ export interface AuditStore {
   append(event: AuditEvent): Promise<void>
   /** Newest first; requests of one reading (same read session) folded into one entry. */
   accesses(query: EventQuery): Promise<LoggedAccess[]>
+}
+
+/**
+ * What one process wrote since its last seal, closed by those who hold the keys. Seals of all processes
+ * are one chain: each has the digest of the one before it.
+ */
+export interface Seal {
+  /** From 1, without gaps. */
+  readonly number: number
+  /** Digest of the seal before it; 32 zero bytes before the first. */
+  readonly previous: Uint8Array
+  readonly writerId: string
+  /** The lowest number it tells of. */
+  readonly firstNumber: number
+  /** Numbers of the events in it: `1-5,7`. */
+  readonly included: string
+  /** Numbers that no event has: their transactions came to nothing. */
+  readonly unused: string
+  /** Numbers whose events were committed and were gone when another process sealed for a dead one. */
+  readonly missing: string
+  /** Events in it. */
+  readonly events: number
+  /** Events in this and all earlier ones. */
+  readonly total: number
+  /** Of the tree over their codes, in the order of their numbers. */
+  readonly root: Uint8Array
+  /** Earliest and latest time of its events; of an empty one, when it was made. */
+  readonly firstAt: Date
+  readonly lastAt: Date
+  readonly sealedAt: Date
+  /** Made by another process, for a writer that is gone. */
+  readonly isAdopted: boolean
+}
+
+export interface CodedSeal extends Seal {
+  /** HMAC-SHA-256. */
+  readonly code: Uint8Array
+}
+
+/** How far a writer is sealed. */
+export interface WriterPlace {
+  readonly writerId: string
+  /** Every number up to this one is told of in a seal. */
+  readonly sealedTo: number
+  /** Ranges of numbers past it that are, too. */
+  readonly sealedBeyond: string
+}
+
+/** Events of a day that are alike. */
+export interface DayCount {
+  /** `2026-11-26`, UTC. */
+  readonly day: string
+  readonly actorId: string
+  readonly action: AuditEvent['action']
+  readonly outcome: AuditEvent['outcome']
+  readonly events: number
+}
+
+export interface SealStore {
+  /** Waits until nobody else seals; held until the transaction ends. */
+  lock(): Promise<void>
+  last(): Promise<CodedSeal | undefined>
+  find(number: number): Promise<CodedSeal | undefined>
+  /** In their order, those with a higher number than `after`. */
+  after(number: number, limit: number): Promise<CodedSeal[]>
+  insert(seal: CodedSeal): Promise<void>
+  /** Adds to the sums. */
+  count(days: readonly DayCount[]): Promise<void>
+  /** The writer lives, and is sealed so far. */
+  saw(place: WriterPlace): Promise<void>
+  /** The writer will write no more; false where that was known. */
+  end(writerId: string): Promise<boolean>
+  /** Removes a writer that never wrote. */
+  forget(writerId: string): Promise<void>
+  /** Those that did not end and are not heard of for so many milliseconds; never `except`. */
+  silent(ms: number, except: string): Promise<WriterPlace[]>
+  /** Events of a writer past a number, ascending. Without a code: only those as old as `minAgeMs`. */
+  eventsOf(writerId: string, after: number, limit: number, minAgeMs: number): Promise<CodedEvent[]>
+  /** Which of these numbers of the writer the log has. */
+  present(writerId: string, numbers: readonly number[]): Promise<number[]>
+  /** Up to where the events of no writer are sealed. */
+  unsignedTo(): Promise<number>
+  /** Makes the parts of the log for this month and the next two. */
+  makeMonths(): Promise<void>
+}
+
+/** Reading all of the log, in the order in which it is verified. */
+export interface VerifyStore {
+  /** The next writer that wrote an event or has a seal; the first one without `last`. */
+  writerAfter(last: string | undefined): Promise<string | undefined>
+  /** By number, and events of one number by their ids. */
+  eventsAfter(
+    writerId: string,
+    place: Pick<CodedEvent, 'number' | 'eventId'> | undefined,
+    limit: number,
+  ): Promise<CodedEvent[]>
+  /** By the lowest number they tell of. */
+  sealsOf(
+    writerId: string,
+    place: Pick<CodedSeal, 'firstNumber' | 'number'> | undefined,
+    limit: number,
+  ): Promise<CodedSeal[]>
+  /** Writers that ended. */
+  ended(): Promise<string[]>
+  /** The first seal over events that carry codes; nothing where there is none. */
+  firstSigned(): Promise<number | undefined>
+  /** Rows that the log says were ended or replaced. */
+  putBack(limit: number): Promise<PutBackRow[]>
+}
+
+export interface PutBackRow {
+  readonly table: string
+  readonly ids: Readonly<Record<string, string | number>>
+  /** The event that says so. */
+  readonly eventId: string
+  readonly at: Date
+}
+
+/** Where heads are put that whoever rewrites the database cannot take back. */
+export interface Anchor {
+  /** Resolves once the line is kept there. */
+  put(line: string): Promise<void>
+}
+
+/** Which events are meant: all that is given has to fit. */
+export interface EventFilter {
+  /** Who acted. */
+  readonly userId?: string | undefined
+  readonly patientId?: string | undefined
+  readonly fileId?: string | undefined
+  readonly action?: AuditEvent['action'] | undefined
+  readonly outcome?: AuditEvent['outcome'] | undefined
+  /** From this time on. */
+  readonly from?: Date | undefined
+  /** Before this time. */
+  readonly to?: Date | undefined
+}
+
+/** How many events of a day are alike. */
+export interface DaySum {
+  readonly day: string
+  readonly action: string
+  readonly outcome: string
+  readonly events: number
+}
+
+export interface ReportStore {
+  /** Newest first. */
+  events(
+    filter: EventFilter,
+    page: { readonly limit: number; readonly after?: EventCursor | undefined },
+  ): Promise<AuditEvent[]>
+  /** Sums of sealed events, by day, action and outcome. */
+  sums(span: {
+    readonly from: string
+    readonly to: string
+    readonly userId?: string | undefined
+  }): Promise<DaySum[]>
 }

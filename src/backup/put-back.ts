@@ -1,5 +1,5 @@
 import { auditEvent } from '../audit/audit-log.js'
-import { systemActor } from '../files/purge-due.js'
+import { systemActor } from '../audit/system-actor.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { BackupStores, KeptRow, PublicHalf } from './ports.js'
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { addAuditCommands } from './audit-commands.js'
 import { addBackupCommands } from './backup-commands.js'
 import { checkConfig } from './check-config.js'
 import { type ExitCode, explain, type Terminal } from './context.js'
@@ -56,6 +57,7 @@ function makeProgram({ out, err }: Terminal, does: Does): Command {
   addBackupCommands(program, keys, does)
   addErasureCommands(program, does)
   addOutboxCommands(program, does)
+  addAuditCommands(program.command('audit').description('look after the audit log'), does)
   return program
 }
 

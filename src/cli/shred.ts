@@ -36,6 +36,7 @@ const reasons = {
   old_snapshots:
     'They were not written anew: an older transaction, prepared transaction, replication slot or a' +
     ' session of a role whose state this one may not see can still look at the rows',
+  not_owner: 'The database role does not own the tables: DATABASE_OWNER_URL names one that does',
   log_goes_on: 'The log was not at its end: --finish tries again',
 }
 

@@ -45,6 +45,8 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
     storageDriver: values.STORAGE_DRIVER,
     /** PostgreSQL's connection string with its password; absent: the embedded database. */
     databaseUrl: values.DATABASE_URL,
+    /** The same for the role that owns the tables; absent: that of `databaseUrl` does. */
+    databaseOwnerUrl: values.DATABASE_OWNER_URL,
     databasePoolSize: values.DATABASE_POOL_SIZE,
     redisUrl: values.REDIS_URL,
     /** Roles as tokens name them → roles here. Names of ours that are not in it stand for themselves. */
@@ -54,6 +56,12 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
       retentionDays: values.DELETE_RETENTION_DAYS,
       /** Days after which no backup made today is left. */
       backupRetentionDays: values.BACKUP_RETENTION_DAYS,
+    }),
+    audit: Object.freeze({
+      sealEveryMs: values.AUDIT_SEAL_SECONDS * 1000,
+      /** Nothing: nowhere. */
+      anchor: anchorOf(values.AUDIT_ANCHOR, dataDir, cwd),
+      anchorEveryMs: values.AUDIT_ANCHOR_SECONDS * 1000,
     }),
     scrub: Object.freeze({
       everyDays: values.SCRUB_EVERY_DAYS,
@@ -75,6 +83,20 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
     outbound: arrangeOutbound(values),
     outbox: arrangeOutbox(values),
   }
+}
+
+/** Where signed heads of the audit log are put. */
+export type AnchorPlace = { readonly file: string } | { readonly url: string }
+
+function anchorOf(value: string | undefined, dataDir: string, cwd: string) {
+  if (value?.toLowerCase() === 'off') return undefined
+  const place: AnchorPlace =
+    value === undefined
+      ? { file: resolve(dataDir, 'audit-heads.jsonl') }
+      : /^https?:\/\//i.test(value)
+        ? { url: value }
+        : { file: resolve(cwd, value) }
+  return Object.freeze(place)
 }
 
 function arrangeKeys(values: Values, vaultTokenFile: string | undefined) {

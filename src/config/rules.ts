@@ -22,6 +22,10 @@ export function findProblems(reading: Reading, settings: Settings): Findings {
   checkKeys(reading, settings, findings)
   checkAssignments(reading, settings, findings)
   checkOutbox(reading, settings, findings)
+  checkAnchor(settings, findings)
+  if (settings.databaseOwnerUrl !== undefined && settings.databaseUrl === undefined) {
+    findings.problems.push('DATABASE_OWNER_URL: expected with DATABASE_URL only')
+  }
   checkTickets(reading, findings)
   if (settings.workers > 1 && !reading.given.has('DATABASE_URL')) {
     findings.problems.push('WORKERS: expected 1, as the embedded database serves one process')
@@ -31,6 +35,22 @@ export function findProblems(reading: Reading, settings: Settings): Findings {
 
 const hasJwtSecret = ({ given }: Reading) =>
   given.has('JWT_SECRET_KEY') || given.has('JWT_SECRET_KEYS')
+
+function checkAnchor({ audit, production }: Settings, { problems, notices }: Findings): void {
+  const { anchor } = audit
+  if (anchor === undefined) {
+    notices.push(
+      'AUDIT_ANCHOR is off: a cut or rewritten audit log is seen only while a process runs',
+    )
+  } else if ('url' in anchor) {
+    const url = URL.canParse(anchor.url) ? new URL(anchor.url) : undefined
+    if (url === undefined || url.username !== '' || url.password !== '') {
+      problems.push('AUDIT_ANCHOR: expected a path, off, or a URL without credentials')
+    } else if (production && url.protocol !== 'https:') {
+      problems.push('AUDIT_ANCHOR: NODE_ENV=production expects https')
+    }
+  }
+}
 
 /** Weak secrets: refused in production, else said. */
 function checkSecrets(reading: Reading, { production }: Settings, findings: Findings): void {

@@ -5,7 +5,6 @@ import type { VariableName } from './variables.js'
  * default stops the start. A line goes when its function comes.
  */
 export const refusedNames: ReadonlySet<VariableName> = new Set<VariableName>([
-  'AUDIT_ANCHOR',
   'CLAMD_URL',
   'COOKIE_AUTH',
   'DIRECT_UPLOADS',

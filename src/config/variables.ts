@@ -129,6 +129,11 @@ export const sections = {
       connection(['postgres:', 'postgresql:']),
       { example: 'postgres://strongroom:password@localhost:5432/strongroom' },
     ),
+    DATABASE_OWNER_URL: secret(
+      'The same database for the role that owns the tables: it migrates, and the role of DATABASE_URL can then change nothing in the audit log; absent: one role for both',
+      connection(['postgres:', 'postgresql:']),
+      { example: 'postgres://strongroom_owner:password@localhost:5432/strongroom' },
+    ),
     DATABASE_POOL_SIZE: plain(
       'Connections to PostgreSQL of one process',
       integer(2, 200, 'connections'),
@@ -379,6 +384,23 @@ export const sections = {
       24,
     ),
   },
+  'Audit log': {
+    AUDIT_SEAL_SECONDS: plain(
+      'Events are sealed so often: what is younger shows only to the process that wrote it',
+      seconds(1, 3_600),
+      1,
+    ),
+    AUDIT_ANCHOR: optional(
+      'Where signed heads of the log are put: a file (append-only, better on another machine), an https URL that takes a POST, or off; absent: audit-heads.jsonl in DATA_DIR',
+      text(),
+      { example: '/mnt/worm/strongroom-heads.jsonl' },
+    ),
+    AUDIT_ANCHOR_SECONDS: plain(
+      'Heads are put there so often at most, and at every stop',
+      seconds(1, 86_400),
+      10,
+    ),
+  },
   'Assignments (who treats whom)': {
     ASSIGNMENTS_URL: optional(
       'The portal is asked: GET …?clinician_id=&patient_id= → {"assigned": true}; a path is taken from DATABASE_SERVICE_URL; absent: our own table',
@@ -496,9 +518,6 @@ export const sections = {
       url(),
       { example: 'https://siem.portal.example/events' },
     ),
-    AUDIT_ANCHOR: optional('Where signed heads of the audit log are put', text(), {
-      example: '/mnt/anchor',
-    }),
     CLAMD_URL: optional('ClamAV', connection(['tcp:', 'unix:']), {
       example: 'tcp://localhost:3310',
     }),

@@ -1,8 +1,9 @@
-import type { AuditEvent } from '../audit/audit-events.js'
+import { type CodedEvent, type WritingScope } from '../audit/coded-events.js'
 import type { AuditStore, EventQuery, LoggedAccess } from '../audit/ports.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { GrantBasis } from '../keys/wrapping.js'
 import type { OutboxRules } from '../outbox/ports.js'
+import { type OptionalColumns, withoutNulls } from './audit-event-columns.js'
 import type { Query, Sql, SqlValue } from './database.js'
 import { sealedNote } from './grants-table.js'
 import { alsoInOutbox } from './outbox-table.js'
@@ -12,8 +13,9 @@ const insert: Query = {
   name: 'audit-events-insert',
   text: `insert into audit_events (event_id, at, actor_id, on_behalf_of, roles, action, outcome,
       reason, file_id, subject_id, patient_id, grant_id, version, bytes, ip, user_agent, request_id,
-      read_session, emergency_id)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+      read_session, emergency_id, writer_id, writer_number, settled, mac)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+      $20, coalesce($21::bigint, nextval('audit_unsigned_number')), $22, $23)`,
 }
 
 /**
@@ -48,33 +50,22 @@ const ofFile = accesses('audit-events-of-file', 'file_id = $1')
 const ofPatient = accesses('audit-events-of-patient', 'patient_id = $1')
 const ofBoth = accesses('audit-events-of-both', 'file_id = $1 and patient_id = $5')
 
-type Optional =
-  | 'onBehalfOf'
-  | 'reason'
-  | 'fileId'
-  | 'subjectId'
-  | 'patientId'
-  | 'grantId'
-  | 'version'
-  | 'bytes'
-  | 'readSession'
-  | 'emergencyId'
+type AccessColumns = Omit<LoggedAccess, keyof OptionalColumns | 'basis' | 'purpose'> &
+  OptionalColumns & {
+    readonly basis: GrantBasis | null
+    readonly purpose: string | null
+    readonly purposeKeyVersion: number | null
+  }
 
-type AccessColumns = Omit<LoggedAccess, Optional | 'basis' | 'purpose'> & {
-  readonly [K in Optional]: NonNullable<AuditEvent[K]> | null
-} & {
-  readonly basis: GrantBasis | null
-  readonly purpose: string | null
-  readonly purposeKeyVersion: number | null
-}
-
+/** The statements on events; `append` gives each its place and code by `place`. */
 export function auditEventsTable(
   sql: Sql,
+  place: WritingScope['place'],
   outbox?: Pick<OutboxRules, 'destinationsOf'>,
 ): AuditStore {
   return {
     append: async (event) => {
-      const values = toValues(event)
+      const values = toValues(place(event))
       const destinations = outbox?.destinationsOf(event) ?? []
       if (destinations.length === 0) await run(sql, insert, values)
       else await run(sql, alsoInOutbox(insert, values.length), [...values, destinations])
@@ -88,13 +79,14 @@ export function auditEventsTable(
   }
 }
 
-function toValues(event: AuditEvent): SqlValue[] {
+function toValues(event: CodedEvent): SqlValue[] {
   return [
     ...[event.eventId, event.at, event.actorId, event.onBehalfOf ?? null, event.roles],
     ...[event.action, event.outcome, event.reason ?? null, event.fileId ?? null],
     ...[event.subjectId ?? null, event.patientId ?? null, event.grantId ?? null],
     ...[event.version ?? null, event.bytes ?? null, event.ip, event.userAgent, event.requestId],
-    ...[event.readSession ?? null, event.emergencyId ?? null],
+    ...[event.readSession ?? null, event.emergencyId ?? null, event.writerId],
+    ...[event.number === 0 ? null : event.number, event.settled, event.code],
   ]
 }
 
@@ -109,16 +101,7 @@ function concerned({ fileId, patientId }: EventQuery): [Query, string, ...string
 function toAccess({ purposeKeyVersion, ...row }: AccessColumns): LoggedAccess {
   return {
     ...row,
-    onBehalfOf: row.onBehalfOf ?? undefined,
-    reason: row.reason ?? undefined,
-    fileId: row.fileId ?? undefined,
-    subjectId: row.subjectId ?? undefined,
-    patientId: row.patientId ?? undefined,
-    grantId: row.grantId ?? undefined,
-    version: row.version ?? undefined,
-    bytes: row.bytes ?? undefined,
-    readSession: row.readSession ?? undefined,
-    emergencyId: row.emergencyId ?? undefined,
+    ...withoutNulls(row),
     basis: row.basis ?? undefined,
     purpose: sealedNote(row.purpose, purposeKeyVersion) ?? undefined,
   }

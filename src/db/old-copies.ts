@@ -3,6 +3,7 @@ import type { Database, Query } from './database.js'
 import { outlastSnapshots } from './old-snapshots.js'
 import { removeOrphanedFiles } from './orphaned-files.js'
 import { run } from './run.js'
+import { sqlState } from './sql-errors.js'
 
 /**
  * A deleted row stays in its page until that is written anew, and in the log until its segments are
@@ -12,6 +13,8 @@ import { run } from './run.js'
 const TABLES = ['user_keys', 'wrapped_file_keys', 'grants', 'file_versions', 'files'] as const
 const REWRITE_LIMIT_MS = 10 * 60_000
 const MOST_SEGMENTS = 1_000
+/** SQLSTATE insufficient_privilege. */
+const NOT_ALLOWED = '42501'
 
 const rewriteOf = (table: string) =>
   `set local statement_timeout = 0; cluster ${table} using ${table}_pkey`
@@ -32,11 +35,13 @@ const segmentsAhead: Query = {
 export interface OldCopiesOptions {
   /** Milliseconds to wait for those who can still look at deleted rows. */
   readonly patienceMs?: number
+  /** A connection of the role that owns the tables, where another one runs the service. */
+  readonly openOwner?: (() => Promise<Database>) | undefined
 }
 
 export function oldCopies(
   db: Database,
-  { patienceMs = 30_000 }: OldCopiesOptions = {},
+  { patienceMs = 30_000, openOwner }: OldCopiesOptions = {},
 ): OldCopiesRemover {
   return {
     remove: async ({ rewrite, signal }) => {
@@ -45,10 +50,18 @@ export function oldCopies(
         return (await removeFromLog(db)) ? removed : left('log_goes_on')
       }
       if (!rewrite) return left('not_asked')
-      if (!(await outlastSnapshots(db, { limitMs: patienceMs, signal })))
-        return left('old_snapshots')
-      await rewriteTables(db)
-      return removed
+      const owner = (await openOwner?.()) ?? db
+      try {
+        const isPast = await outlastSnapshots(owner, { limitMs: patienceMs, signal })
+        if (!isPast) return left('old_snapshots')
+        await rewriteTables(owner)
+        return removed
+      } catch (error) {
+        if (sqlState(error) === NOT_ALLOWED) return left('not_owner')
+        throw error
+      } finally {
+        if (owner !== db) await owner.close()
+      }
     },
   }
 }

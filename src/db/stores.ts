@@ -1,4 +1,7 @@
+import { type AuditWriter, type WritingScope } from '../audit/coded-events.js'
+import type { ReportStore, SealStore, VerifyStore } from '../audit/ports.js'
 import type { ErasureStore, HoldStore } from '../erasure/ports.js'
+import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { ResealStore, SweepStore } from '../files/ports.js'
 import type { JobStore } from '../jobs/ports.js'
 import type { KeyStore } from '../keys/ports.js'
@@ -8,6 +11,9 @@ import type { RecordStores } from '../records/ports.js'
 import type { RotationStore, UserKeyRotationStore } from '../rotation/ports.js'
 import { assignmentsTable } from './assignments-table.js'
 import { auditEventsTable } from './audit-events-table.js'
+import { auditReportsTable } from './audit-reports-table.js'
+import { auditSealsTable } from './audit-seals-table.js'
+import { auditVerifyTable } from './audit-verify-table.js'
 import type { Database, Sql } from './database.js'
 import { deploymentKeysTable } from './deployment-keys-table.js'
 import { erasuresTable } from './erasures-table.js'
@@ -35,6 +41,9 @@ export interface AllStores extends RecordStores {
   readonly holds: HoldStore
   readonly erasures: ErasureStore
   readonly outbox: OutboxStore
+  readonly seals: SealStore
+  readonly verify: VerifyStore
+  readonly reports: ReportStore
 }
 
 export interface StoreOptions {
@@ -42,31 +51,70 @@ export interface StoreOptions {
   readonly outbox?: OutboxRules | undefined
 }
 
-export function transactions(db: Database, { outbox }: StoreOptions = {}): Transactions<AllStores> {
-  const { audit, ...stores } = storesOn(db, outbox)
+/** What goes with each event that is appended. */
+interface Appending {
+  readonly place: WritingScope['place']
+  readonly outbox: OutboxRules | undefined
+}
+
+/**
+ * The stores, each statement by itself or in a transaction. `writer` numbers the events and is told what
+ * became of them.
+ */
+export function transactions(
+  db: Database,
+  writer: AuditWriter,
+  { outbox }: StoreOptions = {},
+): Transactions<AllStores> {
+  const inScope = scopes(writer, outbox)
+  const alone = storesOn(db, { place: notAlone, outbox })
   return {
     stores: {
-      ...stores,
+      ...alone,
+      // A single statement is a transaction too.
       audit: {
-        ...audit,
-        append: async (event) => {
-          await audit.append(event)
-          outbox?.committed()
-        },
+        ...alone.audit,
+        append: (event) =>
+          inScope(({ place }) => auditEventsTable(db, place, outbox).append(event)),
       },
     },
-    transaction: async (work) => {
-      const result = await db.transaction((sql) => work(storesOn(sql, outbox)))
-      outbox?.committed()
-      return result
-    },
+    transaction: (work) =>
+      inScope((scope) =>
+        db.transaction((sql) => {
+          scope.again()
+          return work(storesOn(sql, { place: scope.place, outbox }))
+        }),
+      ),
   }
 }
 
-function storesOn(sql: Sql, outbox: OutboxRules | undefined): AllStores {
+function notAlone(): never {
+  throw new Error('An event by itself has a scope of its own')
+}
+
+function scopes(writer: AuditWriter, outbox: OutboxRules | undefined) {
+  return async <T>(work: (scope: WritingScope) => Promise<T>): Promise<T> => {
+    const scope = writer.begin()
+    try {
+      const result = await work(scope)
+      scope.committed()
+      outbox?.committed()
+      return result
+    } catch (error) {
+      if (isStrongroomError(error, 'commit_unknown')) scope.unknown()
+      else scope.rolledBack()
+      throw error
+    }
+  }
+}
+
+function storesOn(sql: Sql, { place, outbox }: Appending): AllStores {
   return {
     files: filesTable(sql),
-    audit: auditEventsTable(sql, outbox),
+    audit: auditEventsTable(sql, place, outbox),
+    seals: auditSealsTable(sql),
+    verify: auditVerifyTable(sql),
+    reports: auditReportsTable(sql),
     idempotency: idempotencyTable(sql),
     types: recordTypesTable(sql),
     assignments: assignmentsTable(sql),

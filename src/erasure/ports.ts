@@ -46,7 +46,7 @@ export type OldCopies = 'removed' | 'left'
  * Nobody asked for it; somebody could look at the destroyed rows all the while, and so a rewrite would
  * copy them; or the log was not at its end after all that was done.
  */
-export type LeftBecause = 'not_asked' | 'old_snapshots' | 'log_goes_on'
+export type LeftBecause = 'not_asked' | 'old_snapshots' | 'log_goes_on' | 'not_owner'
 
 export interface OldCopiesResult {
   readonly oldCopies: OldCopies

@@ -1,14 +1,9 @@
-import type { Actor } from '../audit/audit-events.js'
+import { systemActor } from '../audit/system-actor.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { PurgeFile } from './delete-file.js'
 import type { FileStores } from './ports.js'
 
 const BATCH = 100
-
-/** The service itself, where no person asked. */
-export function systemActor(requestId: string): Actor {
-  return { userId: 'strongroom', roles: ['service'], ip: '-', userAgent: '-', requestId }
-}
 
 interface Dependencies {
   readonly db: Transactions<FileStores>

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { auditEvent } from '../audit/audit-log.js'
+import { systemActor } from '../audit/system-actor.js'
 import type { BlobStore } from '../blobs/blob-store.js'
 import { FernetKey } from '../crypto/fernet-key.js'
 import { openRange } from '../crypto/open-stream.js'
@@ -22,7 +23,6 @@ import type {
   VersionPlace,
   WrappedKeyRow,
 } from './ports.js'
-import { systemActor } from './purge-due.js'
 
 /** Whose files, or which one. */
 export type ResealWish = { readonly userId: string } | { readonly fileId: string }

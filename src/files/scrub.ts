@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { auditEvent } from '../audit/audit-log.js'
+import { systemActor } from '../audit/system-actor.js'
 import type { BlobStore } from '../blobs/blob-store.js'
 import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
@@ -7,7 +8,6 @@ import type { WorkLog } from '../ports/work-log.js'
 import { type OpenEntry, withOpened } from './open-entry.js'
 import { type EverySegment, isUnreadable, openEverySegment } from './open-every-segment.js'
 import type { FileEntry, FileStores, StoredVersion, SweepStore } from './ports.js'
-import { systemActor } from './purge-due.js'
 
 export interface ScrubOptions {
   /** Bytes of content a second, at most. */

@@ -1,11 +1,11 @@
 import { auditEvent } from '../audit/audit-log.js'
+import { systemActor } from '../audit/system-actor.js'
 import type { BlobStore, StoredBlob } from '../blobs/blob-store.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { WorkLog } from '../ports/work-log.js'
 import { inStep } from './in-step.js'
 import type { FileStores, StoredVersion, SweepStore } from './ports.js'
-import { systemActor } from './purge-due.js'
 
 export interface SweepOptions {
   /** Says what would be done, and does nothing. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Agent } from 'undici'
 import type { Receiver, StoredEvent } from '../outbox/ports.js'
-import { postEvents } from './post-events.js'
+import { KEEP_ALIVE_MS, postEvents } from './post-events.js'
 
 interface Options {
   readonly url: string
@@ -17,7 +17,7 @@ const MOST_EVENTS = 100
  * is the same for the same events.
  */
 export function auditSink({ url, token, timeoutMs }: Options): Receiver {
-  const agent = new Agent({ connections: 1 })
+  const agent = new Agent({ connections: 1, keepAliveTimeout: KEEP_ALIVE_MS })
   return {
     most: MOST_EVENTS,
     send: async (events, signal) => {

@@ -16,6 +16,9 @@ interface Options {
 /** Of an answer nothing is read but its status; so much of its body is let through to keep the connection. */
 const MOST_ANSWER_BYTES = 65_536
 
+/** Idle connections are closed before a receiver may close them: a request would meet nobody. */
+export const KEEP_ALIVE_MS = 1_000
+
 /** What is said of the content rather than of the receiver: another message may well be taken. */
 const refusals = new Set([400, 409, 413, 415, 422])
 

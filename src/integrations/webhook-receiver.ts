@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { Agent } from 'undici'
 import type { Receiver, StoredEvent } from '../outbox/ports.js'
-import { postEvents } from './post-events.js'
+import { KEEP_ALIVE_MS, postEvents } from './post-events.js'
 
 interface Options {
   readonly url: string
@@ -15,7 +15,7 @@ interface Options {
  * one event a request, its id the same at each attempt.
  */
 export function webhookReceiver({ url, secrets, timeoutMs }: Options): Receiver {
-  const agent = new Agent({ connections: 8 })
+  const agent = new Agent({ connections: 8, keepAliveTimeout: KEEP_ALIVE_MS })
   return {
     most: 1,
     send: async ([event], signal) => {

@@ -1,9 +1,9 @@
 import { type Static, Type } from 'typebox'
 import { auditEvent } from '../audit/audit-log.js'
+import { systemActor } from '../audit/system-actor.js'
 import type { BackupStores, KeptRow } from '../backup/ports.js'
 import { lostRows, putBack } from '../backup/put-back.js'
 import { keptRows, type Sample, sampleFiles } from '../backup/sample-files.js'
-import { systemActor } from '../files/purge-due.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { OperationContext } from './operation.js'
 

@@ -1,5 +1,6 @@
 import type { Static } from 'typebox'
 import { type AsJobDependencies, asJob } from './as-job.js'
+import { type AuditDependencies, auditOperations } from './audit-operations.js'
 import { type BackupDependencies, backupOperations } from './backup-operations.js'
 import { type ErasureDependencies, erasureOperations } from './erasure-operations.js'
 import { type JobDependencies, jobOperations } from './job-operations.js'
@@ -10,6 +11,7 @@ import { type StorageDependencies, storageOperations } from './storage-operation
 type Dependencies = AsJobDependencies &
   ErasureDependencies &
   OutboxDependencies &
+  AuditDependencies &
   Omit<StorageDependencies & KeyDependencies & JobDependencies & BackupDependencies, 'asJob'>
 
 /** The closed list of operations, by the name they are asked for. */
@@ -22,6 +24,7 @@ export function operations(dependencies: Dependencies) {
     ...backupOperations(use),
     ...erasureOperations(use),
     ...outboxOperations(use),
+    ...auditOperations(use),
   }
 }
 

@@ -52,13 +52,15 @@ export function deliver(use: DeliverOptions) {
   async function settle(parcel: readonly Sendable[], receipt: Receipt): Promise<boolean> {
     const [first] = parcel
     if (first === undefined) return true
+    if (receipt.kind !== 'away') {
+      if (there.answered()) await outbox.hasten(destination)
+      there.setGone(receipt.kind === 'gone')
+    }
     switch (receipt.kind) {
       case 'delivered':
         await outbox.delivered(parcel.map(({ id }) => id))
-        if (there.delivered()) await outbox.hasten(destination)
         return true
       case 'gone':
-        there.gone()
         await outbox.died(first.id, new Date(), receipt.reason)
         return true
       case 'away':

@@ -5,11 +5,13 @@ import type { Destination } from './ports.js'
 export interface PresenceOptions {
   readonly destination: Destination
   readonly retry: RetryTimes
-  /** Failures in a row after which it counts as away. */
+  /** Failures in a row after which it counts as away: 1 to 3. */
   readonly mostFailures: number
   readonly log: Pick<WorkLog, 'info' | 'warn'>
 }
 
+/** Failures in a row after which an operator is told: one alone is a connection that was closed. */
+const TELL_AFTER = 3
 /** The longest an absent destination is left alone before one message tries, unless it says longer. */
 const MAX_PAUSE_MS = 60_000
 
@@ -33,15 +35,17 @@ export function presence({ destination, retry, mostFailures, log }: PresenceOpti
     pauses: () => pauses,
     /** Milliseconds it is to be left alone. */
     pausedMs: () => Math.max(pausedUntil - performance.now(), 0),
-    /** True where that was not known: what failed before may be tried at once. */
-    delivered: (): boolean => {
+    /**
+     * It gave an answer that says it is there, if perhaps not the one that was hoped for. True where that
+     * was not known: what failed before may be tried at once.
+     */
+    answered: (): boolean => {
       const isNews = !isKnown || isAway()
-      if (isAway()) {
+      if (isAway()) pausedUntil = 0
+      if (failures >= TELL_AFTER) {
         log.warn({ destination, failures }, 'a destination of events is back')
-        pausedUntil = 0
       }
       isKnown = true
-      isGone = false
       failures = 0
       pauses = 0
       return isNews
@@ -50,7 +54,7 @@ export function presence({ destination, retry, mostFailures, log }: PresenceOpti
       const wasPaused = performance.now() < pausedUntil
       failures += 1
       if (retryAfterMs > 0) pause(Math.min(retryAfterMs, retry.maxMs))
-      if (failures === mostFailures) {
+      if (failures === TELL_AFTER) {
         log.warn({ destination, reason }, 'a destination of events is away: they wait for it')
       }
       // What was under way when the pause began says nothing new.
@@ -59,10 +63,11 @@ export function presence({ destination, retry, mostFailures, log }: PresenceOpti
       const maxMs = Math.min(retry.maxMs, MAX_PAUSE_MS)
       pause(backoffMs(pauses, { firstMs: retry.firstMs, maxMs }))
     },
-    /** It wants nothing ever again: said once. */
-    gone: (): void => {
-      if (isGone) return
-      isGone = true
+    /** Whether it wants nothing ever again: said once. */
+    setGone: (says: boolean): void => {
+      const isNews = says && !isGone
+      isGone = says
+      if (!isNews) return
       log.warn({ destination }, 'a destination of events says it is gone: they become dead letters')
     },
   }

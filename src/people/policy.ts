@@ -180,6 +180,12 @@ export function mayAdminister(roles: readonly string[]): Decision<never> {
   return roles.includes('admin') ? allowed(undefined) : denied('forbidden')
 }
 
+/** The audit log as a whole, and whether it is what was written. */
+export function mayReadAudit(roles: readonly string[]): Decision<never> {
+  const may = roles.includes('auditor') || roles.includes('admin')
+  return may ? allowed(undefined) : denied('forbidden')
+}
+
 /** A general file has an owner; to everyone else it does not exist. */
 export function mayOnFile(facts: { readonly isOwner: boolean }): Decision<never> {
   return facts.isOwner ? allowed(undefined) : denied('not_found')

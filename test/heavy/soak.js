@@ -132,8 +132,15 @@ async function run(suite) {
   }
   process.once('SIGINT', stop).once('SIGTERM', stop)
   const tell = progress(many, unit, start)
+  let explains = false
+  let hasFailed = false
   for await (const line of createInterface({ input: child.stdout })) {
     note(found, line)
+    // What a failed assertion says of itself follows it, as YAML.
+    if (/^ *---$/.test(line)) explains = hasFailed
+    else if (explains) console.log(line)
+    if (/^ *\.\.\.$/.test(line)) explains = false
+    hasFailed = /^ *not ok/.test(line)
     if (/^ +(# kill \d+,|ok \d+ - .*(were acknowledged before it|were answered)$)/.test(line)) {
       found.done += 1
       tell()

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Actor } from '../../src/audit/audit-events.js'
 import { auditLog } from '../../src/audit/audit-log.js'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { localDiskBlobStore } from '../../src/blobs/local-disk-blob-store.js'
 import { FernetKey } from '../../src/crypto/fernet-key.js'
 import type { Database } from '../../src/db/database.js'
@@ -34,7 +35,7 @@ export async function makeService(
   folder: string,
   masterKeys: readonly string[] = [FernetKey.generate().exportText()],
 ) {
-  const db = transactions(database)
+  const db = transactions(database, unsignedWriter)
   const blobs = await localDiskBlobStore({ folder })
   const provider = localKeyProvider(masterKeys)
   const hash = indexHash(await openDeploymentKeys({ provider, store: db.stores.keys }))

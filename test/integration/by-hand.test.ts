@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
@@ -13,7 +14,7 @@ import { createTestDatabase, engines } from '../helpers/databases.js'
 // Jobs that somebody has done and waits for. Each test has a kind of its own.
 
 function jobsOf(t: Test, database: Database) {
-  const db = transactions(database)
+  const db = transactions(database, unsignedWriter)
   const kind = t.name
   const problems: unknown[] = []
   const job = { jobId: randomUUID(), kind, payload: { about: 'ann' } }

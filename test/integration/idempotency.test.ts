@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { FernetKey } from '../../src/crypto/fernet-key.js'
 import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
@@ -28,7 +29,7 @@ for (const engine of engines) {
     const database = await place.open()
     t.teardown(() => database.close())
     await migrate(database)
-    const db = transactions(database)
+    const db = transactions(database, unsignedWriter)
     const hash = indexHash(FernetKey.generate())
     const keys = idempotency({ db, hash, onProblem: (error) => t.error(error) })
     const slow = keys.run(caller, async (claim) => {
@@ -53,7 +54,7 @@ for (const engine of engines) {
     const database = await place.open()
     t.teardown(() => database.close())
     await migrate(database)
-    const db = transactions(database)
+    const db = transactions(database, unsignedWriter)
     const hash = indexHash(FernetKey.generate())
     const keys = idempotency({ db, hash, leaseMs: 4_000, onProblem: (error) => t.error(error) })
     const leaseEnd = async (): Promise<number> => {

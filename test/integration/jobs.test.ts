@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
@@ -30,7 +31,7 @@ interface Problem {
 /** Jobs of one kind: those waiting, and runners for them. */
 function jobsOf(t: Test, db: Database) {
   const kind = t.name
-  const { stores } = transactions(db)
+  const { stores } = transactions(db, unsignedWriter)
   const rows = async () =>
     await db.rows<Row>(
       {
@@ -66,7 +67,7 @@ function jobsOf(t: Test, db: Database) {
     ) => {
       const problems: Problem[] = []
       const runner = jobRunner({
-        db: transactions(db),
+        db: transactions(db, unsignedWriter),
         handlers: { [kind]: handler },
         onProblem: (error, job) => problems.push({ error, jobId: job?.jobId }),
         lookEveryMs: 20,
@@ -259,7 +260,7 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
     const jobs = jobsOf(t, db)
     const other = `${jobs.kind}, other`
     const runner = jobRunner({
-      db: transactions(db),
+      db: transactions(db, unsignedWriter),
       handlers: {
         [jobs.kind]: async (_job, { signal }) => {
           await untilAborted(signal)
@@ -363,7 +364,7 @@ await t.test(
     t.teardown(() => test.drop())
     const db = await test.open()
     await migrate(db)
-    const { stores, ...bound } = transactions(db)
+    const { stores, ...bound } = transactions(db, unsignedWriter)
     let isAway = true
     const problems: unknown[] = []
     const claim: typeof stores.jobs.claim = (...args) =>

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { FernetKey } from '../../src/crypto/fernet-key.js'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
@@ -12,13 +13,13 @@ const [first, second] = [FernetKey.generate().exportText(), FernetKey.generate()
 
 /** Starts as a node does; the index key it works with. */
 async function start(db: Database, ...masterKeys: string[]): Promise<string> {
-  const { keys: store } = transactions(db).stores
+  const { keys: store } = transactions(db, unsignedWriter).stores
   const key = await openDeploymentKeys({ provider: localKeyProvider(masterKeys), store })
   return key.exportText()
 }
 
 async function sealSomething(db: Database, masterKey: string): Promise<void> {
-  const store = transactions(db).stores.keys
+  const store = transactions(db, unsignedWriter).stores.keys
   await userKeys({ provider: localKeyProvider([masterKey]), store }).forWrapping('patient')
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { openKeyProvider } from '../../src/compose-keys.js'
 import { newMasterKey, newSecret } from '../../src/config/secrets.js'
 import { type Environment, readConfig } from '../../src/config.js'
@@ -44,7 +45,7 @@ function settingsFor({ kms, vault, kmsKey }: Places, env: Environment) {
 }
 
 function deployment(t: Test, database: Database, places: Places) {
-  const db = transactions(database)
+  const db = transactions(database, unsignedWriter)
   const log = { info: () => undefined, warn: () => undefined }
   /** As a start of the service with these settings. */
   const start = async (env: Environment) => {

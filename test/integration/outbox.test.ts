@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { AuditAction, AuditFacts } from '../../src/audit/audit-events.js'
 import { auditEvent, auditLog } from '../../src/audit/audit-log.js'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
@@ -52,7 +53,7 @@ async function outboxOn(t: Test, database: Database, setting: Setting) {
       rings.ring()
     },
   )
-  const db = transactions(database, { outbox: rules })
+  const db = transactions(database, unsignedWriter, { outbox: rules })
   const said: string[] = []
   const say = (_facts: unknown, message: string) => void said.push(message)
   const receivers = {
@@ -258,6 +259,23 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     }
     t.match(await waits(), [{ resource: bad, lastReason: 'status_500', deadAt: null }])
   },
+  'one that is refused when all else is delivered is tried at its time alone': async (
+    t,
+    database,
+  ) => {
+    const webhook = await receiverFor(t, () => ({ status: 503 }))
+    const retry = { firstMs: 100, maxMs: 400 }
+    const { note, deliver, said } = await outboxOn(t, database, { webhook, retry })
+    await note('file.upload', { fileId: randomUUID() })
+    deliver()
+    await eventually('away', () => said.length === 1)
+    webhook.answering = () => ({ status: 422 })
+    await eventually('back', () => said.length === 2)
+    const before = webhook.asked.length
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    const asked = webhook.asked.length - before
+    t.ok(asked >= 1 && asked <= 12, `asked ${asked} times in a second`)
+  },
   'it waits as long as it is asked to': async (t, database) => {
     let busy = true
     const webhook = await receiverFor(t, () =>
@@ -298,7 +316,8 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
     for (const version of [1, 2]) await note('file.version_add', { fileId: bad, version })
     deliver()
     await eventually('dead', async () => (await waits())[0]?.deadAt instanceof Date)
-    await eventually('the next', () => webhook.taken.length === 1)
+    await eventually('the next', async () => (await waits()).length === 1)
+    t.equal(webhook.taken.length, 1)
     const listing = await looking.list({ waitingToo: false }, 10)
     t.match(listing, {
       counts: [{ destination: 'webhook', waiting: 0, dead: 1 }],

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { FernetKey } from '../../src/crypto/fernet-key.js'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
@@ -23,7 +24,7 @@ async function deployment(t: Test, database: Database, count = 20) {
     'truncate principals, user_keys, deployment_keys, key_nodes, retired_master_keys cascade',
   )
   await database.script(emptied('audit_events'))
-  const db = transactions(database)
+  const db = transactions(database, unsignedWriter)
   const first = localKeyProvider([old])
   const index = await openDeploymentKeys({ provider: first, store: db.stores.keys })
   // As a node does that was given the next key, last in its list.

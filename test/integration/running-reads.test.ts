@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { type EndReason, type RunningRead, runningReads } from '../../src/files/running-reads.js'
@@ -18,7 +19,7 @@ t.teardown(async () => {
 function watching(t: Test) {
   const problems: unknown[] = []
   const running = runningReads({
-    db: transactions(database),
+    db: transactions(database, unsignedWriter),
     onProblem: (error) => problems.push(error),
   })
   t.teardown(() => running.close())

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { AuditEvent } from '../../src/audit/audit-events.js'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
 import { type AllStores, transactions } from '../../src/db/stores.js'
@@ -22,7 +23,7 @@ for (const engine of engines) {
     const db = await place.open()
     t.teardown(() => db.close())
     await migrate(db)
-    const stores = transactions(db)
+    const stores = transactions(db, unsignedWriter)
     await t.test('keys are stored once', (t) => keys(t, stores))
     await t.test('the same bytes are live once for an owner', (t) => duplicates(t, stores))
     await t.test('an entry holds what can be opened', (t) => heldGrants(t, stores))

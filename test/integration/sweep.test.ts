@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readdir, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { localDiskBlobStore } from '../../src/blobs/local-disk-blob-store.js'
 import type { Database } from '../../src/db/database.js'
 import { migrate } from '../../src/db/migrate.js'
@@ -28,7 +29,7 @@ async function house(t: Test, database: Database) {
   )
   const folder = join(t.testdir(), 'files')
   const blobs = await localDiskBlobStore({ folder })
-  const db = transactions(database)
+  const db = transactions(database, unsignedWriter)
   const lines: Line[] = []
   const tell = (facts: object, message: string) => {
     lines.push({ ...facts, message })

@@ -112,7 +112,7 @@ export function answerOf(
 ): Answer {
   const text = bytes.toString('utf8')
   const flat = flatten(headers)
-  const isJson = flat['content-type']?.includes('json') === true
+  const isJson = /[/+]json\b/.test(flat['content-type'] ?? '')
   return { status, headers: flat, bytes, text, body: isJson ? parse(text) : {} }
 }
 

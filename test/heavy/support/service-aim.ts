@@ -106,6 +106,7 @@ export async function aimAtCommand(
     }
     durations.renew(command.name, performance.now() - begun)
     const { code, err } = await running.result
+    if (command.doneBefore?.test(err) === true) break
     // One that was cut off before goes on by itself, and may be at it.
     if (code !== 0 && !isUnderWay(err)) {
       round.problems.push(`${command.name} ended with ${code ?? 'a signal'}: ${err}`)

@@ -32,6 +32,8 @@ export interface Command {
   readonly prepare?: (world: World) => Promise<void>
   /** Chooses what is asked for; each time something else, where the command was faster than the kill. */
   readonly ask: (world: World) => Asked
+  /** How it ends where it was asked for again once it was done: there is nothing left to strike. */
+  readonly doneBefore?: RegExp
   /** A first guess, in milliseconds. */
   readonly usualMs: number
   /** How PostgreSQL shows that the command is at its own work, and not just starting. */
@@ -66,6 +68,7 @@ export const commands: readonly Command[] = [
       await run('keys', 'rotate-master')
     },
     ask: ({ masterKeys }) => ({ args: ['keys', 'retire', masterKeys.oldId()] }),
+    doneBefore: /\(not_found\)/,
     usualMs: 100,
     statement: masterKeyRows,
   },

@@ -1,3 +1,4 @@
+import { unsignedWriter } from '../../../src/audit/audit-writer.js'
 import { FernetKey } from '../../../src/crypto/fernet-key.js'
 import type { Database } from '../../../src/db/database.js'
 import { transactions } from '../../../src/db/stores.js'
@@ -44,7 +45,7 @@ export async function makePeople(
 ): Promise<ReadonlyMap<string, string>> {
   const ring = userKeys({
     provider: localKeyProvider([masterKey]),
-    store: transactions(database).stores.keys,
+    store: transactions(database, unsignedWriter).stores.keys,
   })
   const people = new Map<string, string>()
   for (let n = 1; n <= count; n++) {
@@ -60,7 +61,7 @@ export async function wrongKeys(
   masterKey: string,
   people: ReadonlyMap<string, string>,
 ): Promise<string[]> {
-  const { keys } = transactions(database).stores
+  const { keys } = transactions(database, unsignedWriter).stores
   const provider = localKeyProvider([masterKey])
   const index = await openDeploymentKeys({ provider, store: keys, addsChecks: false })
   index.destroy()

@@ -17,7 +17,7 @@ export const kinds: readonly Kind[] = [
 
 /** Of so many kills, how many must have broken something of each kind off. */
 export function leastOf(kills: number): number {
-  if (kills >= 500) return 10
+  if (kills >= 250) return 10
   return kills >= 1.4 * kinds.length ? 1 : 0
 }
 

@@ -52,6 +52,7 @@ export async function reckon(t: Test, world: Reckoned, what: string): Promise<nu
   await world.repeat(t, what)
   await finishTurn(t, world, what)
   t.notOk(await isLeftForLater(world), `${what}: nothing is under way`)
+  await verifyLog(t, world, what)
   await sweepBothWays(t, world, what)
   const masterKeyId = masterKeys.nextId()
   masterKeys.turn()
@@ -105,6 +106,13 @@ async function finishTurn(t: Test, world: Reckoned, what: string): Promise<void>
 }
 
 const clean = { dry_run: false, refused: false, damaged: 0, young: 0 }
+
+/** Of events that killed processes wrote, or were about to write, none is missing and none too many. */
+async function verifyLog(t: Test, { server }: Reckoned, what: string): Promise<void> {
+  const { code, out, err } = await server.command('audit', 'verify', '--json')
+  const report = code === null || out === '' ? {} : (JSON.parse(out) as Report)
+  t.match({ ...report, code }, { findings: [], code: 0 }, `${what}: the audit log is clean. ${err}`)
+}
 
 /** First what is hours old is set aside; then, by a clock that is weeks ahead, destroyed. */
 async function sweepBothWays(t: Test, world: Reckoned, what: string): Promise<void> {

@@ -339,7 +339,6 @@ void t.test('what is not built yet is refused when it is set', (t) => {
     KEYCLOAK_ISSUER: 'https://h',
     COOKIE_AUTH: 'true',
     DIRECT_UPLOADS: 'true',
-    AUDIT_ANCHOR: '/a',
     SCAN_POLICY: 'require',
     SERVICE_CLIENTS: '{}',
     ORDER_SERVICE_URL: 'https://h',
