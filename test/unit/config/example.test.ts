@@ -23,6 +23,8 @@ void t.test('each has a line of help', (t) => {
 void t.test('uncommented, what is available there can be used as it stands', (t) => {
   const env = parseEnv(file.replaceAll(/^# (?=[A-Z][A-Z0-9_]*=)/gm, ''))
   for (const name of refusedNames) Reflect.deleteProperty(env, name)
+  // It needs a secret of one's own beside it, of which there is no example.
+  Reflect.deleteProperty(env, 'WEBHOOK_URL')
   t.equal(readConfig(env as Record<string, string>).http.port, 8006)
   t.end()
 })
