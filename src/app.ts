@@ -8,6 +8,7 @@ import { registerCors } from './http/plugins/cors.js'
 import { registerMethodNotAllowed } from './http/plugins/method-not-allowed.js'
 import { registerOpenapi } from './http/plugins/openapi.js'
 import { registerAuditRoutes } from './http/routes/audit/index.js'
+import { registerEmergencyRoutes } from './http/routes/emergency/index.js'
 import { registerFileRoutes } from './http/routes/files/index.js'
 import { registerHealthRoutes } from './http/routes/health/index.js'
 import { homeRoute } from './http/routes/home.js'
@@ -45,6 +46,7 @@ export async function buildApp({ config, jwtSecrets, log, services }: AppOptions
     authenticated.addHook('onRequest', authenticate)
     registerFileRoutes(authenticated, services)
     registerRecordRoutes(authenticated, services)
+    registerEmergencyRoutes(authenticated, services)
     registerAuditRoutes(authenticated, services)
     done()
   })

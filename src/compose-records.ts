@@ -11,9 +11,11 @@ import { assignmentBook } from './records/assignments.js'
 import { deleteRecord, restoreRecord } from './records/delete-record.js'
 import { grantTeam } from './records/grant-team.js'
 import { recordGrants } from './records/grants.js'
+import { listEmergencyRecords } from './records/list-emergency-records.js'
 import { listRecords } from './records/list-records.js'
 import { noticeAssignment } from './records/notice-assignment.js'
 import { ownAssignments } from './records/own-assignments.js'
+import type { Emergencies } from './records/ports.js'
 import { readRecord } from './records/read-record.js'
 import { recordAccess } from './records/record-access.js'
 import { recordTypes } from './records/record-types.js'
@@ -25,6 +27,7 @@ interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles'> {
   readonly config: Pick<Config, 'assignments'>
   readonly db: Transactions<AllStores>
   readonly audit: AuditLog
+  readonly emergencies: Emergencies
   readonly log: WorkLog
   readonly addVersion: AddVersion
   readonly deleteFile: DeleteFile
@@ -34,7 +37,7 @@ interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles'> {
 
 /** The half of the composition that family B needs: records, who treats whom, and the team's job. */
 export function wireRecords(parts: Parts) {
-  const { config, db, audit, hash, jobs, keyRing, log, openEntry } = parts
+  const { config, db, audit, emergencies, hash, jobs, keyRing, log, openEntry } = parts
   const { url } = config.assignments
   const grantsToTeam = config.assignments.grants === 'team'
   const portal =
@@ -49,13 +52,14 @@ export function wireRecords(parts: Parts) {
           },
         })
   const assignments = portal ?? ownAssignments(db)
-  const access = recordAccess({ db, audit, assignments, openEntry })
+  const access = recordAccess({ db, audit, assignments, emergencies, openEntry })
   const use = { ...parts, assignments, access, grantsToTeam }
   return {
     services: {
       access,
       upload: uploadRecord(use),
       list: listRecords({ ...use, portal: grantsToTeam ? portal : undefined }),
+      listInEmergency: listEmergencyRecords(use),
       readRecord: readRecord(use),
       replaceContent: replaceContent(use),
       delete: deleteRecord(use),

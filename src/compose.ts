@@ -6,6 +6,7 @@ import { auditKeys } from './audit/event-code.js'
 import { localDiskBlobStore } from './blobs/local-disk-blob-store.js'
 import { loggedBlobStore } from './blobs/logged-blob-store.js'
 import { wireAudit } from './compose-audit.js'
+import { wireEmergency } from './compose-emergency.js'
 import { wireErasure } from './compose-erasure.js'
 import { wireJobs } from './compose-jobs.js'
 import { openKeyProvider } from './compose-keys.js'
@@ -185,6 +186,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     ownFiles: own,
     limits,
   }
+  const emergency = wireEmergency({ config, db, audit, keyRing: ring })
   const deleting = { db, blobs, onProblem, retentionDays: config.deletion.retentionDays }
   const files = {
     own,
@@ -199,7 +201,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     update: updateFile({ db }),
     addVersion: addVersion({ db, keyRing: ring, hash, limits }),
     versions: listVersions({ db, audit, openEntry: open }),
-    accessHistory: accessHistory({ db, keyRing: ring }),
+    accessHistory: accessHistory({ db, keyRing: ring, reasonOf: emergency.reasonOf }),
     delete: deleteFile(deleting),
     restore: restoreFile(deleting),
     purge: purgeFile(deleting),
@@ -209,6 +211,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     config,
     audit,
     log,
+    emergencies: emergency.standing,
     addVersion: files.addVersion,
     deleteFile: files.delete,
     restoreFile: files.restore,
@@ -227,10 +230,10 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     ...{ config, db, blobs, hash, log, onProblem, openEntry: open, purge: files.purge },
     handlers: {
       ...{ ...records.jobHandlers, ...erasure.jobHandlers, ...turning, reseal: resealing },
-      ...telling.jobHandlers,
+      ...{ ...telling.jobHandlers, ...emergency.jobHandlers },
       [DESTROY_BYTES]: destroyBytes({ db, blobs }),
     },
-    recurring: telling.recurring,
+    recurring: [...telling.recurring, ...emergency.recurring],
   })
   const announced = background
     ? await announceKeys({ db, provider, onProblem, isAlone })
@@ -242,6 +245,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     audit,
     files,
     records: records.services,
+    emergencies: emergency.book,
     auditing: { reports: auditing.reports, verify: auditing.verify },
     operations: operations({
       ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },

@@ -78,6 +78,10 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
     oidc: arrangeOidc(values),
     uploads: arrangeUploads(values),
     assignments: arrangeAssignments(values),
+    emergency: Object.freeze({
+      maxMinutes: values.EMERGENCY_MAX_MINUTES,
+      maxRecords: values.EMERGENCY_MAX_RECORDS,
+    }),
     documents: arrangeDocuments(values),
     s3: arrangeS3(values),
     outbound: arrangeOutbound(values),

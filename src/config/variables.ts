@@ -427,6 +427,16 @@ export const sections = {
       oneOf(['team', 'uploader']),
       'team',
     ),
+    EMERGENCY_MAX_MINUTES: plain(
+      'Longest emergency access that may be asked for',
+      integer(1, 240, 'minutes'),
+      240,
+    ),
+    EMERGENCY_MAX_RECORDS: plain(
+      'Different records that one emergency access opens',
+      integer(1, 1000, 'records'),
+      50,
+    ),
   },
   'Tickets, orders and buckets': {
     TICKET_MAX_SECONDS: plain('Longest life of an unopened ticket', seconds(10, 3600), 900),

@@ -176,6 +176,15 @@ const putBack: readonly (readonly [table: string, query: Query])[] = [
     },
   ],
   [
+    'emergencies',
+    {
+      name: 'audit-replay-emergencies-ended',
+      text: `select m.emergency_id::text as emergency, e.event_id as "eventId", e.at
+        from audit_events e join emergencies m on m.emergency_id = e.emergency_id
+        where ${done('emergency.end')} and (m.ended_at is null or m.ended_at > e.at) limit $1`,
+    },
+  ],
+  [
     'legal_holds',
     {
       name: 'audit-replay-holds-released',

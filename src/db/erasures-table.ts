@@ -161,7 +161,8 @@ const endGrants: Query = {
 }
 const destroyPurposes: Query = {
   name: 'erasures-purposes',
-  text: `update grants g set purpose = null, purpose_key_version = null from files f
+  text: `with notes as (delete from emergency_notes where patient_id = $1)
+    update grants g set purpose = null, purpose_key_version = null from files f
     where f.file_id = g.file_id and f.owner_id = $1 and g.purpose is not null`,
 }
 const destroyFileKeys: Query = {

@@ -70,6 +70,7 @@ const granted: Query = {
         and ($6::text is null or f.record_type_id = $6)
         and ($7::timestamptz is null or f.created_at >= $7)
         and ($8::timestamptz is null or f.created_at <= $8)
+        and ($9::text[] is null or f.record_type_id <> all ($9))
       order by f.created_at desc, f.file_id desc limit $2
     ) page join files f on f.file_id = page.file_id ${CURRENT}`,
 }
@@ -116,7 +117,7 @@ export function fileEntries(
       list(granted, [
         ...[userId, query.limit, ...place(query.after)],
         ...[query.patientId ?? null, query.recordTypeId ?? null],
-        ...[query.from ?? null, query.to ?? null],
+        ...[query.from ?? null, query.to ?? null, query.exceptTypeIds ?? null],
       ]),
   }
 }

@@ -81,7 +81,7 @@ const insertKey: Query = {
 }
 
 /** Its key was turned, or the file sealed anew, while this was under way: the next try finds the new one. */
-function keysTurned(): StrongroomError {
+export function keysTurned(): StrongroomError {
   const context = { reason: 'turned_meanwhile' }
   return new StrongroomError('keys_unavailable', { retryAfter: 1, context })
 }

@@ -10,7 +10,14 @@ import { sqlState } from './sql-errors.js'
  * gone. Rewriting a table (CLUSTER) copies the rows that are there into new files, indexes with it.
  */
 
-const TABLES = ['user_keys', 'wrapped_file_keys', 'grants', 'file_versions', 'files'] as const
+const TABLES = [
+  'user_keys',
+  'wrapped_file_keys',
+  'grants',
+  'emergency_notes',
+  'file_versions',
+  'files',
+] as const
 const REWRITE_LIMIT_MS = 10 * 60_000
 const MOST_SEGMENTS = 1_000
 /** SQLSTATE insufficient_privilege. */

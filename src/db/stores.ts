@@ -1,5 +1,6 @@
 import { type AuditWriter, type WritingScope } from '../audit/coded-events.js'
 import type { ReportStore, SealStore, VerifyStore } from '../audit/ports.js'
+import type { EmergencyStore } from '../emergency/ports.js'
 import type { ErasureStore, HoldStore } from '../erasure/ports.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { ResealStore, SweepStore } from '../files/ports.js'
@@ -16,6 +17,7 @@ import { auditSealsTable } from './audit-seals-table.js'
 import { auditVerifyTable } from './audit-verify-table.js'
 import type { Database, Sql } from './database.js'
 import { deploymentKeysTable } from './deployment-keys-table.js'
+import { emergenciesTable } from './emergencies-table.js'
 import { erasuresTable } from './erasures-table.js'
 import { filesTable } from './files-table.js'
 import { idempotencyTable } from './idempotency-table.js'
@@ -40,6 +42,7 @@ export interface AllStores extends RecordStores {
   readonly userKeyRotation: UserKeyRotationStore
   readonly holds: HoldStore
   readonly erasures: ErasureStore
+  readonly emergencies: EmergencyStore
   readonly outbox: OutboxStore
   readonly seals: SealStore
   readonly verify: VerifyStore
@@ -127,6 +130,7 @@ function storesOn(sql: Sql, { place, outbox }: Appending): AllStores {
     userKeyRotation: userKeyRotationTable(sql),
     holds: legalHoldsTable(sql),
     erasures: erasuresTable(sql),
+    emergencies: emergenciesTable(sql),
     outbox: outboxTable(sql),
   }
 }

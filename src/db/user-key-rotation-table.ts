@@ -1,5 +1,5 @@
 import type { UserKeyRow } from '../keys/ports.js'
-import type { HeldKeyRow, PurposeRow, UserKeyRotationStore } from '../rotation/ports.js'
+import type { HeldKeyRow, NoteRow, UserKeyRotationStore } from '../rotation/ports.js'
 import type { Query, Sql } from './database.js'
 import { run } from './run.js'
 
@@ -38,12 +38,17 @@ const countHeld: Query = {
     join wrapped_file_keys w on w.grant_id = g.grant_id
     where g.user_id = $1 and g.revoked_at is null`,
 }
-const purposes: Query = {
-  name: 'user-key-rotation-purposes',
-  text: `select g.grant_id as "grantId", g.purpose as sealed, g.purpose_key_version as "userKeyVersion"
-    from files f join grants g on g.file_id = f.file_id
-    where f.owner_id = $1 and g.purpose is not null and g.grant_id > $2::uuid
-    order by g.grant_id limit $3`,
+const notes: Query = {
+  name: 'user-key-rotation-notes',
+  text: `select note_id as "noteId", about, sealed, user_key_version as "userKeyVersion" from (
+      select g.grant_id as note_id, g.grant_id::text as about, g.purpose as sealed,
+        g.purpose_key_version as user_key_version
+      from files f join grants g on g.file_id = f.file_id
+      where f.owner_id = $1 and g.purpose is not null
+      union all
+      select n.note_id, 'emergency:' || n.note_id, n.sealed, n.user_key_version
+      from emergency_notes n where n.patient_id = $1
+    ) notes where note_id > $2::uuid order by note_id limit $3`,
 }
 const rewrap: Query = {
   name: 'user-key-rotation-rewrap',
@@ -54,10 +59,18 @@ const rewrap: Query = {
 }
 const reseal: Query = {
   name: 'user-key-rotation-reseal',
-  text: `update grants g set purpose_key_version = $1, purpose = n.sealed
-    from unnest($2::uuid[], $3::text[], $4::text[]) n(grant_id, was, sealed)
-    where g.grant_id = n.grant_id and g.purpose = n.was
-    returning g.grant_id`,
+  text: `with n as (
+      select * from unnest($2::uuid[], $3::text[], $4::text[]) n(note_id, was, sealed)
+    ), purposes as (
+      update grants g set purpose_key_version = $1, purpose = n.sealed
+      from n where g.grant_id = n.note_id and g.purpose = n.was
+      returning n.note_id
+    ), emergencies as (
+      update emergency_notes e set user_key_version = $1, sealed = n.sealed
+      from n where e.note_id = n.note_id and e.sealed = n.was
+      returning n.note_id
+    )
+    select note_id from purposes union all select note_id from emergencies`,
 }
 /** Nothing is wrapped or sealed with version `k` any more. */
 const IS_SPENT = `not exists (
@@ -65,7 +78,10 @@ const IS_SPENT = `not exists (
       where g.user_id = k.user_id and w.user_key_version = k.version)
     and not exists (
       select from files f join grants g on g.file_id = f.file_id
-      where f.owner_id = k.user_id and g.purpose is not null and g.purpose_key_version = k.version)`
+      where f.owner_id = k.user_id and g.purpose is not null and g.purpose_key_version = k.version)
+    and not exists (
+      select from emergency_notes n
+      where n.patient_id = k.user_id and n.user_key_version = k.version)`
 
 const behind: Query = {
   name: 'user-key-rotation-behind',
@@ -104,8 +120,8 @@ export function userKeyRotationTable(sql: Sql): UserKeyRotationStore {
     },
     countHeldKeys: async (userId) =>
       (await sql.rows<{ keys: number }>(countHeld, [userId]))[0]?.keys ?? 0,
-    purposesAfter: (userId, after, limit) =>
-      sql.rows<PurposeRow>(purposes, [userId, after ?? FIRST_UUID, limit]),
+    notesAfter: (userId, after, limit) =>
+      sql.rows<NoteRow>(notes, [userId, after ?? FIRST_UUID, limit]),
     rewrapHeldKeys: async (version, rows) => {
       const columns = [
         ...[rows.map(({ grantId }) => grantId), rows.map(({ sealedId }) => sealedId)],
@@ -113,9 +129,9 @@ export function userKeyRotationTable(sql: Sql): UserKeyRotationStore {
       ]
       return (await sql.rows(rewrap, [version, ...columns])).length
     },
-    resealPurposes: async (version, rows) => {
+    resealNotes: async (version, rows) => {
       const columns = [
-        rows.map(({ grantId }) => grantId),
+        rows.map(({ noteId }) => noteId),
         ...[rows.map(({ was }) => was), rows.map(({ sealed }) => sealed)],
       ]
       return (await sql.rows(reseal, [version, ...columns])).length

@@ -104,7 +104,7 @@ export interface ErasureStore {
   destroyUserKeys(personId: string): Promise<void>
   /** Ends every grant the person holds. */
   endGrantsOf(personId: string, by: string, at: Date): Promise<void>
-  /** Destroys the purposes of grants that are sealed under the person's key. */
+  /** Destroys purposes of grants and notes on emergencies that are sealed under the person's key. */
   destroyPurposes(personId: string): Promise<void>
   /** Whether wrapped file keys of the person's are left. */
   hasFileKeys(personId: string): Promise<boolean>

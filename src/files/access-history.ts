@@ -19,7 +19,9 @@ export interface AccessEntry {
   readonly version: number | null
   readonly bytes: number | null
   readonly grant_id: string | null
+  readonly emergency_id: string | null
   readonly basis: string | null
+  /** Of the grant; of an emergency the reason given. */
   readonly purpose: string | null
   readonly ip: string
   readonly user_agent: string
@@ -36,14 +38,18 @@ export type AccessHistory = (query: EventQuery, ownerId: string) => Promise<Acce
 interface Dependencies {
   readonly db: Transactions<Pick<FileStores, 'audit'>>
   readonly keyRing: Pick<KeyRing, 'openNote'>
+  /** Why that emergency access was needed; null once the patient's keys were destroyed. */
+  readonly reasonOf: (emergencyId: string) => Promise<string | null>
 }
 
-/** Accesses, newest first, with the purposes of grants opened for their owner. */
-export function accessHistory({ db, keyRing }: Dependencies): AccessHistory {
-  const purposeOf = async (access: LoggedAccess, ownerId: string) =>
-    access.purpose === undefined || access.grantId === undefined
+/** Accesses, newest first, with the purposes they rested on opened for their owner. */
+export function accessHistory({ db, keyRing, reasonOf }: Dependencies): AccessHistory {
+  const purposeOf = async ({ emergencyId, grantId, purpose }: LoggedAccess, ownerId: string) => {
+    if (emergencyId !== undefined) return await reasonOf(emergencyId)
+    return purpose === undefined || grantId === undefined
       ? null
-      : await keyRing.openNote(ownerId, access.grantId, access.purpose)
+      : await keyRing.openNote(ownerId, grantId, purpose)
+  }
 
   return async (query, ownerId) => {
     const found = await db.stores.audit.accesses({ ...query, limit: query.limit + 1 })
@@ -75,7 +81,8 @@ function entryOf(access: LoggedAccess, purpose: string | null): AccessEntry {
     version: access.version ?? null,
     bytes: access.bytes ?? null,
     grant_id: access.grantId ?? null,
-    basis: access.basis ?? null,
+    emergency_id: access.emergencyId ?? null,
+    basis: access.emergencyId === undefined ? (access.basis ?? null) : 'emergency',
     purpose,
     ip: access.ip,
     user_agent: access.userAgent,

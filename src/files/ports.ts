@@ -70,6 +70,21 @@ export interface FileEntry {
   readonly held: readonly HeldGrant[]
 }
 
+/** An emergency access that is open. */
+export interface StandingEmergency {
+  readonly emergencyId: string
+  /** How many different records it opens. */
+  readonly maxRecords: number
+}
+
+export interface EmergencyReads {
+  /**
+   * Counts the record among those it opened, and keeps it open until the transaction ends. 'spent': it has
+   * opened as many others as it may.
+   */
+  spend(emergency: StandingEmergency, fileId: string, at: Date): Promise<'open' | 'over' | 'spent'>
+}
+
 export interface FileCursor {
   readonly at: Date
   readonly id: string
@@ -91,6 +106,8 @@ export interface GrantedQuery extends ListQuery {
   /** Creation time, both inclusive. */
   readonly from?: Date | undefined
   readonly to?: Date | undefined
+  /** Record types that are left out. */
+  readonly exceptTypeIds?: readonly string[] | undefined
 }
 
 export interface FileStore {

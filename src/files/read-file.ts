@@ -2,14 +2,14 @@ import type { Readable } from 'node:stream'
 import type { Actor, AuditAction, AuditFacts } from '../audit/audit-events.js'
 import { auditEvent } from '../audit/audit-log.js'
 import type { BlobStore, SealedBlob } from '../blobs/blob-store.js'
-import { StrongroomError } from '../errors/strongroom-error.js'
+import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import type { IndexHash } from '../keys/index-hash.js'
 import type { Transactions } from '../ports/transactions.js'
 import { actionOf } from './file-action.js'
 import type { FileMetadata } from './file-metadata.js'
-import type { OpenedEntry } from './open-entry.js'
+import { basisOf, type OpenedEntry } from './open-entry.js'
 import { opening } from './own-files.js'
-import type { FileStores } from './ports.js'
+import type { EmergencyReads, FileStores } from './ports.js'
 import {
   type ByteRange,
   type ReadingAnswer,
@@ -38,7 +38,7 @@ export interface Reading {
 export type StartReading = (actor: Actor, opened: OpenedEntry, stillHolds?: StillHolds) => Reading
 
 interface Dependencies extends StreamDependencies {
-  readonly db: Transactions<FileStores>
+  readonly db: Transactions<FileStores & { readonly emergencies: EmergencyReads }>
   readonly blobs: Pick<BlobStore, 'open'>
   readonly hash: Pick<IndexHash, 'of' | 'uuid'>
 }
@@ -47,14 +47,14 @@ const READ_SESSION_MS = 900_000
 
 export function startReading(use: Dependencies): StartReading {
   return (actor, opened, stillHolds) => {
-    const { entry, grant, metadata } = opened
+    const { entry, metadata } = opened
     const { file, version } = entry
     const facts = (action: AuditAction): AuditFacts => ({
       action,
       outcome: 'success',
       fileId: file.fileId,
       patientId: file.kind === 'record' ? file.ownerId : undefined,
-      grantId: grant.grantId,
+      ...basisOf(opened),
       version: version.version,
     })
     let streaming = false
@@ -76,6 +76,12 @@ export function startReading(use: Dependencies): StartReading {
           })
         } catch (error) {
           await blob.close()
+          if (isStrongroomError(error, 'emergency_over', 'emergency_spent')) {
+            await use.audit.note(actor, {
+              ...facts(action),
+              ...{ outcome: 'denied', reason: error.code },
+            })
+          }
           throw error
         }
         streaming = true
@@ -99,23 +105,35 @@ async function openBlob(use: Dependencies, { entry }: OpenedEntry): Promise<Seal
   throw new StrongroomError('damaged', { context: { sealed_id: sealedId, reason: 'length' } })
 }
 
-/** The grant still stands and the event is written, in one transaction, before the first byte. */
+const refusals = { over: 'emergency_over', spent: 'emergency_spent' } as const
+
+/**
+ * The grant, or the emergency access, still stands and the event is written, in one transaction, before
+ * the first byte.
+ */
 async function permit(
   use: Dependencies,
-  { grant }: OpenedEntry,
+  { entry, grant, emergency }: OpenedEntry,
   event: ReturnType<typeof auditEvent>,
 ): Promise<void> {
   await use.db.transaction(async (stores) => {
     const ended = await stores.files.endedGrants([grant.grantId])
     if (ended.length > 0) throw new StrongroomError('not_found')
+    if (emergency !== undefined) {
+      const state = await stores.emergencies.spend(emergency, entry.file.fileId, event.at)
+      if (state !== 'open') throw new StrongroomError(refusals[state])
+    }
     await stores.audit.append(event)
   })
 }
 
 /** One reading: person, file, version, client, within a quarter of an hour. */
-function readSession(hash: Pick<IndexHash, 'uuid'>, actor: Actor, { entry }: OpenedEntry): string {
-  const { fileId, version } = entry.version
+function readSession(hash: Pick<IndexHash, 'uuid'>, actor: Actor, opened: OpenedEntry): string {
+  const { fileId, version } = opened.entry.version
   const quarter = Math.floor(Date.now() / READ_SESSION_MS)
   const { userId, ip, userAgent } = actor
-  return hash.uuid('read-session', userId, fileId, `${version}`, ip, userAgent, `${quarter}`)
+  const words = [userId, fileId, `${version}`, ip, userAgent, `${quarter}`]
+  // What began before an emergency is another reading than what goes on in it.
+  if (opened.emergency !== undefined) words.push(opened.emergency.emergencyId)
+  return hash.uuid('read-session', ...words)
 }

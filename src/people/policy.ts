@@ -131,6 +131,83 @@ function mayShare<Grant extends HeldTerms>(facts: RecordFacts<Grant>): Decision<
   return grant === undefined ? refusal(facts) : allowed(grant)
 }
 
+/** How an emergency access that somebody has on a patient stands to one of the patient's records. */
+export interface EmergencyFacts {
+  /** Past its end, or ended. */
+  readonly isOver: boolean
+  /** The type of the record is sensitive. */
+  readonly isSensitive: boolean
+  /** That type was named when the access was asked for. */
+  readonly isNamed: boolean
+}
+
+const readings: readonly RecordAction[] = ['view', 'download', 'read_metadata', 'list_versions']
+
+/** What an emergency access adds for those whom nothing else lets in: reading, nothing else. */
+export function mayInEmergency(
+  action: RecordAction,
+  { isOver, isSensitive, isNamed }: EmergencyFacts,
+): Decision<never> {
+  if (isOver) return denied('emergency_over')
+  if (!readings.includes(action)) return denied('emergency_reads_only')
+  return isSensitive && !isNamed ? denied('sensitive_not_named') : allowed(undefined)
+}
+
+/** A clinician in person, on somebody else: never a service, whoever it acts for. */
+export function mayRequestEmergency(facts: {
+  readonly roles: readonly string[]
+  readonly isForAnother: boolean
+  readonly isPatient: boolean
+}): Decision<never> {
+  const isClinician = facts.roles.includes('clinician') && !facts.roles.includes('service')
+  const may = isClinician && !facts.isForAnother && !facts.isPatient
+  return may ? allowed(undefined) : denied('forbidden')
+}
+
+/** How one person stands to one emergency access. */
+export interface EmergencyRelation {
+  readonly roles: readonly string[]
+  /** Asked for it. */
+  readonly isClinician: boolean
+  readonly isPatient: boolean
+}
+
+/** Whoever asked for it, its patient, auditors and administrators; to others it does not exist. */
+export function maySeeEmergency({
+  roles,
+  isClinician,
+  isPatient,
+}: EmergencyRelation): Decision<never> {
+  const may = isClinician || isPatient || mayReadAudit(roles).allow
+  return may ? allowed(undefined) : denied('not_found')
+}
+
+/** Whoever asked for it alone. */
+export function mayUseEmergency({ isClinician }: EmergencyRelation): Decision<never> {
+  return isClinician ? allowed(undefined) : denied('not_found')
+}
+
+/** Whoever asked for it, auditors and administrators: a patient does not stop a rescue. */
+export function mayEndEmergency(relation: EmergencyRelation): Decision<never> {
+  const seen = maySeeEmergency(relation)
+  if (!seen.allow) return seen
+  const may = relation.isClinician || mayReadAudit(relation.roles).allow
+  return may ? allowed(undefined) : denied('forbidden')
+}
+
+/** An auditor, and never of their own. */
+export function mayReviewEmergency(relation: EmergencyRelation): Decision<never> {
+  const seen = maySeeEmergency(relation)
+  if (!seen.allow) return seen
+  const may = relation.roles.includes('auditor') && !relation.isClinician && !relation.isPatient
+  return may ? allowed(undefined) : denied('forbidden')
+}
+
+/** Why access was needed is told to those it concerns and to those who judge it. */
+export function mayReadReason({ roles, isClinician, isPatient }: EmergencyRelation): boolean {
+  return isClinician || isPatient || roles.includes('auditor')
+}
+
 /** What a new grant is to allow. */
 export interface WishedTerms {
   readonly canDownload: boolean

@@ -1,4 +1,4 @@
-import type { FileStores } from '../files/ports.js'
+import type { FileStores, StandingEmergency } from '../files/ports.js'
 import type { JobStore } from '../jobs/ports.js'
 
 export interface RecordType {
@@ -50,6 +50,25 @@ export interface AssignmentStore {
 export interface Assignments {
   /** @throws StrongroomError `assignments_unavailable` while the portal is away */
   isAssigned(clinicianId: string, patientId: string): Promise<boolean>
+}
+
+/** An emergency access, past its end or not. */
+export interface KnownEmergency extends StandingEmergency {
+  readonly isOver: boolean
+  /** Ids of the sensitive record types that were named. */
+  readonly sensitiveTypes: readonly string[]
+}
+
+/** Emergency access as far as opening records asks for it. */
+export interface Emergencies {
+  /**
+   * The last one this person had on this patient. @throws StrongroomError `damaged` where its row is not what
+   * was sealed
+   */
+  between(clinicianId: string, patientId: string): Promise<KnownEmergency | undefined>
+  isOpen(emergencyId: string): Promise<boolean>
+  /** Ids of all record types that are sensitive. */
+  sensitiveTypes(): Promise<string[]>
 }
 
 /** Work of the team-grant job: a record of the patient on which the clinician holds no grant. */

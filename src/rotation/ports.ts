@@ -51,9 +51,11 @@ export interface HeldKeyRow {
   readonly expiresAt: Date | null
 }
 
-/** The purpose of a grant on one of a person's records, sealed under their key. */
-export interface PurposeRow {
-  readonly grantId: string
+/** A text sealed under a person's key: the purpose of a grant on one of their records, or an emergency's. */
+export interface NoteRow {
+  readonly noteId: string
+  /** The thing it is about, bound into it. */
+  readonly about: string
   readonly sealed: string
   readonly userKeyVersion: number
 }
@@ -63,7 +65,7 @@ export interface NewWrapping extends Pick<HeldKeyRow, 'grantId' | 'sealedId' | '
   readonly was: string
 }
 
-export interface NewPurpose extends Omit<PurposeRow, 'userKeyVersion'> {
+export interface NewNote extends Pick<NoteRow, 'noteId' | 'sealed'> {
   readonly was: string
 }
 
@@ -80,11 +82,11 @@ export interface UserKeyRotationStore {
     limit: number,
   ): Promise<HeldKeyRow[]>
   countHeldKeys(userId: string): Promise<number>
-  /** Sealed purposes of grants on the person's records, revoked ones too. */
-  purposesAfter(userId: string, after: string | undefined, limit: number): Promise<PurposeRow[]>
+  /** Purposes of grants on the person's records, revoked ones too, and notes on emergency access to them. */
+  notesAfter(userId: string, after: string | undefined, limit: number): Promise<NoteRow[]>
   /** How many were put in place: those that changed meanwhile are left alone. */
   rewrapHeldKeys(userKeyVersion: number, rows: readonly NewWrapping[]): Promise<number>
-  resealPurposes(userKeyVersion: number, rows: readonly NewPurpose[]): Promise<number>
+  resealNotes(userKeyVersion: number, rows: readonly NewNote[]): Promise<number>
   /** People of whom something is still under a version superseded for so many milliseconds or longer. */
   peopleBehind(sinceMs: number, limit: number): Promise<string[]>
   /**

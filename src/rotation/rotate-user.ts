@@ -4,7 +4,7 @@ import { type KeyRing, keyRing } from '../keys/key-ring.js'
 import type { UserKeyRow } from '../keys/ports.js'
 import type { UserKey, UserKeys } from '../keys/user-keys.js'
 import { inBatches } from './in-batches.js'
-import type { HeldKeyRow, NewPurpose, NewWrapping, PurposeRow } from './ports.js'
+import type { HeldKeyRow, NewNote, NewWrapping, NoteRow } from './ports.js'
 import {
   keyEvent,
   type RotationContext,
@@ -17,7 +17,7 @@ export interface UserRotationReport {
   readonly user_id: string
   /** The version of their key that everything is wrapped with now. */
   readonly version: number
-  /** File keys, and purposes of grants, put under it now. */
+  /** File keys, and purposes of grants and emergencies, put under it now. */
   readonly rewrapped: number
   readonly purposes: number
   /** File keys opened again afterwards, all with that version. */
@@ -69,7 +69,7 @@ export function rotateUser(use: UserRotationDependencies) {
     await eachBatch(async (rows) => {
       counts.rewrapped += await rewrapBatch(use, turn, rows)
     })
-    for await (const rows of purposes(use, userId)) {
+    for await (const rows of notes(use, userId)) {
       signal?.throwIfAborted()
       counts.purposes += await resealBatch(use, turn, rows)
     }
@@ -94,9 +94,9 @@ function heldKeys({ db }: UserRotationDependencies, userId: string) {
   )
 }
 
-function purposes({ db }: UserRotationDependencies, userId: string) {
-  return inBatches<PurposeRow>(BATCH, (after) =>
-    db.stores.userKeyRotation.purposesAfter(userId, after?.grantId, BATCH),
+function notes({ db }: UserRotationDependencies, userId: string) {
+  return inBatches<NoteRow>(BATCH, (after) =>
+    db.stores.userKeyRotation.notesAfter(userId, after?.noteId, BATCH),
   )
 }
 
@@ -189,18 +189,18 @@ async function rewrapBatch(
 async function resealBatch(
   { db }: UserRotationDependencies,
   { userId, version, ring }: Turn,
-  rows: readonly PurposeRow[],
+  rows: readonly NoteRow[],
 ): Promise<number> {
-  const changes: NewPurpose[] = []
+  const changes: NewNote[] = []
   for (const row of rows) {
     if (row.userKeyVersion === version) continue
-    const text = await ring.openNote(userId, row.grantId, row)
-    const { sealed } = await ring.sealNote(userId, row.grantId, text)
-    changes.push({ grantId: row.grantId, was: row.sealed, sealed })
+    const text = await ring.openNote(userId, row.about, row)
+    const { sealed } = await ring.sealNote(userId, row.about, text)
+    changes.push({ noteId: row.noteId, was: row.sealed, sealed })
   }
   if (changes.length === 0) return 0
   return await db.transaction(async ({ audit, userKeyRotation }) => {
-    const count = await userKeyRotation.resealPurposes(version, changes)
+    const count = await userKeyRotation.resealNotes(version, changes)
     await audit.append(keyEvent('keys.user_rewrap', { subjectId: userId, count }))
     return count
   })

@@ -37,6 +37,7 @@ const roles = {
   sharer: 'clinician',
   revoked: 'clinician',
   expired: 'clinician',
+  emergency: 'clinician',
 } as const
 
 type Known = keyof typeof roles
@@ -58,6 +59,7 @@ const people: Readonly<Record<Relation, Person>> = {
   sharer: person('sharer'),
   revoked: person('revoked'),
   expired: person('expired'),
+  emergency: person('emergency'),
 }
 const { admin, patient } = people
 
@@ -229,6 +231,13 @@ await eventually(
   },
   61_000,
 )
+const emergency = await people.emergency.post('/api/emergency-access', {
+  patient_id: patient.id,
+  reason_code: 'urgent_treatment',
+  reason: 'Every cell of the table',
+  minutes: 240,
+})
+if (emergency.status !== 201) throw new Error(`No emergency access: ${emergency.text}`)
 await wait(Math.max(0, expiry + 100 - Date.now()))
 
 function idFor(cell: Cell): string {

@@ -6,6 +6,7 @@ import { userKeyRotation } from './0005-user-key-rotation.js'
 import { holdsAndErasures } from './0006-holds-and-erasures.js'
 import { sealedAudit } from './0007-sealed-audit.js'
 import { outbox } from './0008-outbox.js'
+import { emergencyAccess } from './0009-emergency-access.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -21,4 +22,5 @@ export const migrations: readonly Migration[] = [
   holdsAndErasures,
   sealedAudit,
   outbox,
+  emergencyAccess,
 ]

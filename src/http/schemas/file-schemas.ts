@@ -76,6 +76,7 @@ export const accessLogAnswer = Type.Object({
       version: Type.Union([Type.Integer(), Type.Null()]),
       bytes: Type.Union([Type.Integer(), Type.Null()]),
       grant_id: textOrNull,
+      emergency_id: textOrNull,
       basis: textOrNull,
       purpose: textOrNull,
       ip: Type.String(),

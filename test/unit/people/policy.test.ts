@@ -4,12 +4,19 @@ import { statusOf } from '../../../src/errors/error-codes.js'
 import {
   type Decision,
   decideWithAssignment,
+  type EmergencyFacts,
   type HeldTerms,
   mayAdminister,
+  mayEndEmergency,
   mayGrantTerms,
+  mayInEmergency,
   mayOnFile,
   mayOnRecord,
+  mayReadReason,
+  mayRequestEmergency,
+  mayReviewEmergency,
   mayRevoke,
+  maySeeEmergency,
   mayUploadRecord,
   openGrants,
   type RecordAction,
@@ -124,6 +131,7 @@ function cellsOf(csv: string, family: string): Cell[] {
 const csv = await readFile(new URL('../../access.csv', import.meta.url), 'utf8')
 const cells = cellsOf(csv, 'B')
 
+const code = (decision: Decision) => (decision.allow ? 'allowed' : decision.code)
 /** Statuses of success differ by route, and the policy knows none: any of them is an allow. */
 const said = (decision: Decision) => (decision.allow ? '2xx' : String(statusOf(decision.code)))
 const meant = (status: string) => (status.startsWith('2') ? '2xx' : status)
@@ -148,7 +156,6 @@ await t.test('every cell of B', (t) => {
 })
 
 await t.test('a refusal says why', (t) => {
-  const code = (decision: Decision) => (decision.allow ? 'allowed' : decision.code)
   const of = (name: string) => columns[name] ?? stranger
   t.equal(code(mayOnRecord('delete', of('patient'))), 'patient_cannot_delete')
   t.equal(code(mayOnRecord('delete', { ...of('patient'), isAdmin: true })), 'patient_cannot_delete')
@@ -214,4 +221,71 @@ await t.test('the assignment is asked about only where it makes a difference', a
   t.equal(said(await decideWithAssignment(decide('view', team), yes)), '2xx')
   t.equal(said(await decideWithAssignment(decide('view', team), no)), '403')
   t.equal(said(await decideWithAssignment(decide('view', stranger), yes)), '403')
+})
+
+/** The rows of those who have an emergency access open, as what is done to a record. */
+const inEmergency: Readonly<Record<string, RecordAction>> = {
+  download: 'download',
+  head: 'download',
+  view: 'view',
+  'read metadata': 'read_metadata',
+  'list versions': 'list_versions',
+  'change metadata': 'change_metadata',
+  'replace content': 'replace_content',
+  delete: 'delete',
+  restore: 'restore',
+  'list grants': 'list_grants',
+  grant: 'grant',
+  'read access log': 'read_access_log',
+}
+const open: EmergencyFacts = { isOver: false, isSensitive: false, isNamed: false }
+
+await t.test('an emergency opens what is read, and nothing else', (t) => {
+  let decided = 0
+  for (const { action, relation, status } of cells) {
+    const wish = inEmergency[action]
+    if (relation !== 'emergency' || wish === undefined) continue
+    t.equal(said(mayInEmergency(wish, open)), meant(status), action)
+    decided++
+  }
+  t.equal(decided, Object.keys(inEmergency).length)
+  t.equal(code(mayInEmergency('delete', open)), 'emergency_reads_only')
+  t.equal(code(mayInEmergency('view', { ...open, isOver: true })), 'emergency_over')
+  const sensitive = { ...open, isSensitive: true }
+  t.equal(code(mayInEmergency('view', sensitive)), 'sensitive_not_named')
+  t.equal(code(mayInEmergency('view', { ...sensitive, isNamed: true })), 'allowed')
+  t.equal(code(mayInEmergency('grant', { ...sensitive, isNamed: true })), 'emergency_reads_only')
+  t.end()
+})
+
+await t.test('who asks for an emergency, ends it, judges it', (t) => {
+  const ask = { roles: ['clinician'], isForAnother: false, isPatient: false }
+  t.equal(code(mayRequestEmergency(ask)), 'allowed')
+  t.equal(code(mayRequestEmergency({ ...ask, roles: ['admin', 'auditor'] })), 'forbidden')
+  t.equal(code(mayRequestEmergency({ ...ask, roles: ['clinician', 'service'] })), 'forbidden')
+  t.equal(code(mayRequestEmergency({ ...ask, isForAnother: true })), 'forbidden')
+  t.equal(code(mayRequestEmergency({ ...ask, isPatient: true })), 'forbidden')
+  const nobody = { roles: ['clinician'], isClinician: false, isPatient: false }
+  const asked = { ...nobody, isClinician: true }
+  const patient = { ...nobody, roles: ['patient'], isPatient: true }
+  const auditor = { ...nobody, roles: ['auditor'] }
+  const admin = { ...nobody, roles: ['admin'] }
+  const all = [nobody, asked, patient, auditor, admin]
+  t.same(
+    all.map((one) => code(maySeeEmergency(one))),
+    ['not_found', 'allowed', 'allowed', 'allowed', 'allowed'],
+  )
+  t.same(
+    all.map((one) => code(mayEndEmergency(one))),
+    ['not_found', 'allowed', 'forbidden', 'allowed', 'allowed'],
+  )
+  t.same(
+    all.map((one) => code(mayReviewEmergency(one))),
+    ['not_found', 'forbidden', 'forbidden', 'allowed', 'forbidden'],
+  )
+  t.same(all.map(mayReadReason), [false, true, true, true, false])
+  const judge = { roles: ['auditor', 'clinician'], isClinician: true, isPatient: false }
+  t.equal(code(mayReviewEmergency(judge)), 'forbidden', 'not their own')
+  t.equal(code(mayReviewEmergency({ ...auditor, isPatient: true })), 'forbidden')
+  t.end()
 })

@@ -26,7 +26,7 @@ export function versionsRoute(app: App, use: Use): void {
       const action = 'file.versions_list'
       const { entry, grant } = await use.own.find(actor, params.file_id, { action })
       const { fileId } = entry.file
-      const versions = await use.versions(actor, { fileId, grantId: grant.grantId })
+      const versions = await use.versions(actor, { fileId, grant })
       await use.audit.note(actor, { action, outcome: 'success', fileId })
       return { versions }
     },

@@ -1,5 +1,5 @@
 import type { AuditLog } from '../../../audit/audit-log.js'
-import { withOpened } from '../../../files/open-entry.js'
+import { basisOf, withOpened } from '../../../files/open-entry.js'
 import type { RecordAccess } from '../../../records/record-access.js'
 import { summarizeRecord } from '../../../records/record-summary.js'
 import type { App } from '../../app-type.js'
@@ -24,13 +24,13 @@ export function recordMetadataRoute(
       const action = 'record.metadata_read'
       const options = { audit: action } as const
       const opened = await use.access.open(actor, params.file_id, 'read_metadata', options)
-      return await withOpened(opened, async ({ entry: { file, version }, grant, metadata }) => {
+      return await withOpened(opened, async ({ entry: { file, version }, metadata }) => {
         await use.audit.note(actor, {
           action,
           outcome: 'success',
           fileId: file.fileId,
           patientId: file.ownerId,
-          grantId: grant.grantId,
+          ...basisOf(opened),
           version: version.version,
         })
         return summarizeRecord(file, metadata)

@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
 import type { AuditLog } from '../../../audit/audit-log.js'
+import { StrongroomError } from '../../../errors/strongroom-error.js'
 import type { ListVersions } from '../../../files/list-versions.js'
+import { basisOf } from '../../../files/open-entry.js'
 import type { RecordAccess } from '../../../records/record-access.js'
 import type { App } from '../../app-type.js'
 import { fileParams, versionEntry } from '../../schemas/file-schemas.js'
@@ -25,16 +27,17 @@ export function recordVersionsRoute(app: App, use: Use): void {
     async ({ actor, params }) => {
       const action = 'record.versions_list'
       const options = { audit: action } as const
-      const { entry, grant } = await use.access.permit(
+      const { entry, grant, emergency } = await use.access.permit(
         actor,
         params.file_id,
         'list_versions',
         options,
       )
       const { fileId, ownerId: patientId } = entry.file
-      const grantId = grant?.grantId
-      const versions = grantId === undefined ? [] : await use.versions(actor, { fileId, grantId })
-      await use.audit.note(actor, { action, outcome: 'success', fileId, patientId, grantId })
+      if (grant === undefined) throw new StrongroomError('forbidden')
+      const versions = await use.versions(actor, { fileId, grant })
+      const basis = basisOf({ grant, emergency })
+      await use.audit.note(actor, { action, outcome: 'success', fileId, patientId, ...basis })
       return { versions }
     },
   )
