@@ -44,6 +44,10 @@ const rooms = {
     rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'files', 'jobs', 'ports', 'errors'],
     packages: [],
   },
+  emergency: {
+    rooms: ['crypto', 'keys', 'audit', 'people', 'files', 'records', 'ports', 'errors'],
+    packages: [],
+  },
   db: {
     rooms: [
       'errors',
@@ -57,6 +61,7 @@ const rooms = {
       'idempotency',
       'rotation',
       'erasure',
+      'emergency',
       'outbox',
     ],
     packages: ['pg', '@electric-sql/pglite', 'fs-native-extensions'],
@@ -83,7 +88,7 @@ const rooms = {
     packages: ['typebox', 'undici'],
   },
   http: {
-    rooms: ['files', 'records', 'people', 'audit', 'errors'],
+    rooms: ['files', 'records', 'emergency', 'people', 'audit', 'errors'],
     packages: [
       'fastify',
       'fastify-plugin',

@@ -318,3 +318,15 @@ await t.test('the time is up', async (t) => {
   const log = await auditor.get('/api/v1/audit/logs?action=emergency.end&user_id=late')
   t.match(listOf(log), [{ action: 'emergency.end', reason: 'expired' }])
 })
+
+await t.test('once the keys of the patient are destroyed, so are its words', async (t) => {
+  hasStatus(t, await ask(rescuer), 201)
+  const { code, err } = await server.command('shred', '--person', patient.id, '--yes')
+  t.equal(code, 0, err)
+  isProblem(t, await rescuer.get(`${path}/download`), 404, 'not_found')
+  const seen = fieldsOf(await auditor.get(`${emergencyPath}/${emergencyId}`))
+  t.match(seen, { reason: null, review_note: null, reason_code: 'life_threatening' })
+  isProblem(t, await ask(late), 409)
+  const again = await ask(personOf(server, 'newcomer', { role: 'clinician' }))
+  isProblem(t, again, 409, 'person_erased')
+})
