@@ -44,6 +44,7 @@ const rooms = {
     rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'files', 'jobs', 'ports', 'errors'],
     packages: [],
   },
+  alerts: { rooms: ['audit', 'records', 'ports', 'errors'], packages: [] },
   emergency: {
     rooms: ['crypto', 'keys', 'audit', 'people', 'files', 'records', 'ports', 'errors'],
     packages: [],
@@ -62,6 +63,7 @@ const rooms = {
       'rotation',
       'erasure',
       'emergency',
+      'alerts',
       'outbox',
     ],
     packages: ['pg', '@electric-sql/pglite', 'fs-native-extensions'],

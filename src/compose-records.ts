@@ -68,6 +68,7 @@ export function wireRecords(parts: Parts) {
       types: recordTypes(use),
       assignmentBook: assignmentBook(use),
     },
+    assignments,
     /** What the jobs of this half do, by kind. */
     jobHandlers: { [TEAM_GRANTS]: grantTeam({ db, assignments, keyRing }) },
     close: async () => {

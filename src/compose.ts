@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { RAISE_ALERTS, raiseAlerts } from './alerts/raise-alerts.js'
 import { auditLog } from './audit/audit-log.js'
 import { auditWriter, unsignedWriter } from './audit/audit-writer.js'
 import { auditKeys } from './audit/event-code.js'
@@ -221,6 +222,8 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       },
     },
   })
+  const { assignments } = records
+  const alerting = raiseAlerts({ db, assignments, thresholds: config.alerts })
   const openOwner = ownerOf(config)
   const erasure = wireErasure({ config, database, db, blobs, provider, signingKey, openOwner })
   const turning = rotationJobs({ db, provider, users })
@@ -232,8 +235,15 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       ...{ ...records.jobHandlers, ...erasure.jobHandlers, ...turning, reseal: resealing },
       ...{ ...telling.jobHandlers, ...emergency.jobHandlers },
       [DESTROY_BYTES]: destroyBytes({ db, blobs }),
+      [RAISE_ALERTS]: async (_job, context) => {
+        await alerting(context)
+      },
     },
-    recurring: [...telling.recurring, ...emergency.recurring],
+    recurring: [
+      ...telling.recurring,
+      ...emergency.recurring,
+      { kind: RAISE_ALERTS, everyMs: config.alerts.everyMs },
+    ],
   })
   const announced = background
     ? await announceKeys({ db, provider, onProblem, isAlone })

@@ -74,6 +74,7 @@ export const auditActions = [
   'keys.restore',
   'keys.put_back',
   'keys.drill',
+  'alert.raised',
   'outbox.replay',
   'outbox.drop',
 ] as const

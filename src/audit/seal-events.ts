@@ -1,6 +1,7 @@
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
 import { adoptWriters } from './adopt-writers.js'
+import { alertEvent } from './alert-event.js'
 import { auditEvent } from './audit-log.js'
 import { type SealedWriter, type Unsealed } from './audit-writer.js'
 import { type AuditKeys } from './event-code.js'
@@ -109,6 +110,7 @@ function openChain({ db, keys, onProblem }: SealerDependencies) {
       )
       const facts = { action: 'audit.broken', outcome: 'failed', reason: 'damaged' } as const
       await stores.audit.append(auditEvent(systemActor('audit'), facts))
+      await stores.audit.append(alertEvent('audit_damaged', {}))
     }
     // After a cut the numbers go on where they were: the gap shows.
     const before = now.number < seen.number ? seen : now

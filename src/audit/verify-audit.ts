@@ -1,5 +1,6 @@
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
+import { alertEvent } from './alert-event.js'
 import type { Actor } from './audit-events.js'
 import { auditEvent } from './audit-log.js'
 import type { Finding } from './findings.js'
@@ -64,14 +65,17 @@ async function verifyOnRecord(
   const report = await use.verifyLog({ seen: use.head(), anchors, signal, progress })
   const unsigned = opened.length - anchors.length
   const findings = Object.values(report.counts).reduce((sum, count) => sum + count, unsigned)
-  await db.stores.audit.append(
-    auditEvent(actor, {
-      action: 'audit.verify',
-      outcome: findings === 0 ? 'success' : 'failed',
-      ...(findings === 0 ? {} : { reason: 'damaged' }),
-      bytes: findings,
-    }),
-  )
+  await db.transaction(async ({ audit }) => {
+    await audit.append(
+      auditEvent(actor, {
+        action: 'audit.verify',
+        outcome: findings === 0 ? 'success' : 'failed',
+        ...(findings === 0 ? {} : { reason: 'damaged' }),
+        bytes: findings,
+      }),
+    )
+    if (findings > 0) await audit.append(alertEvent('audit_damaged', { count: findings }))
+  })
   return unsigned === 0 ? report : withUnsigned(report, unsigned)
 }
 

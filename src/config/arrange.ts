@@ -63,6 +63,12 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
       anchor: anchorOf(values.AUDIT_ANCHOR, dataDir, cwd),
       anchorEveryMs: values.AUDIT_ANCHOR_SECONDS * 1000,
     }),
+    alerts: Object.freeze({
+      everyMs: values.ALERT_EVERY_SECONDS * 1000,
+      refusals: values.ALERT_REFUSALS_PER_HOUR,
+      records: values.ALERT_RECORDS_PER_HOUR,
+      outsideAssignment: values.ALERT_OUTSIDE_ASSIGNMENT,
+    }),
     scrub: Object.freeze({
       everyDays: values.SCRUB_EVERY_DAYS,
       bytesPerSecond: values.SCRUB_MB_PER_SECOND * MIB,

@@ -385,6 +385,22 @@ export const sections = {
     ),
   },
   'Audit log': {
+    ALERT_EVERY_SECONDS: plain('How often the log is looked at for them', seconds(1, 3600), 60),
+    ALERT_REFUSALS_PER_HOUR: plain(
+      'Refusals of one person, or one address, that raise an alert; 0: none do',
+      integer(0, 1_000_000, 'refusals'),
+      50,
+    ),
+    ALERT_RECORDS_PER_HOUR: plain(
+      'Different records opened by one person that raise an alert; 0: none do',
+      integer(0, 1_000_000, 'records'),
+      100,
+    ),
+    ALERT_OUTSIDE_ASSIGNMENT: plain(
+      'Whether a clinician who reads what was shared, without treating the patient, raises one',
+      flag,
+      true,
+    ),
     AUDIT_SEAL_SECONDS: plain(
       'Events are sealed so often: what is younger shows only to the process that wrote it',
       seconds(1, 3_600),

@@ -1,3 +1,4 @@
+import type { AlertStore } from '../alerts/ports.js'
 import { type AuditWriter, type WritingScope } from '../audit/coded-events.js'
 import type { ReportStore, SealStore, VerifyStore } from '../audit/ports.js'
 import type { EmergencyStore } from '../emergency/ports.js'
@@ -10,6 +11,7 @@ import type { OutboxRules, OutboxStore } from '../outbox/ports.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { RecordStores } from '../records/ports.js'
 import type { RotationStore, UserKeyRotationStore } from '../rotation/ports.js'
+import { alertsTable } from './alerts-table.js'
 import { assignmentsTable } from './assignments-table.js'
 import { auditEventsTable } from './audit-events-table.js'
 import { auditReportsTable } from './audit-reports-table.js'
@@ -47,6 +49,7 @@ export interface AllStores extends RecordStores {
   readonly seals: SealStore
   readonly verify: VerifyStore
   readonly reports: ReportStore
+  readonly alerts: AlertStore
 }
 
 export interface StoreOptions {
@@ -118,6 +121,7 @@ function storesOn(sql: Sql, { place, outbox }: Appending): AllStores {
     seals: auditSealsTable(sql),
     verify: auditVerifyTable(sql),
     reports: auditReportsTable(sql),
+    alerts: alertsTable(sql),
     idempotency: idempotencyTable(sql),
     types: recordTypesTable(sql),
     assignments: assignmentsTable(sql),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { alertEvent } from '../audit/alert-event.js'
 import type { Actor, AuditFacts } from '../audit/audit-events.js'
 import { type AuditLog, auditEvent } from '../audit/audit-log.js'
 import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
@@ -115,6 +116,9 @@ function request(use: Dependencies): EmergencyBook['request'] {
         await stores.emergencies.insertNote(row, 'terms', note)
         await stores.audit.append(
           auditEvent(actor, { ...facts, reason: row.reasonCode, emergencyId }),
+        )
+        await stores.audit.append(
+          alertEvent('emergency', { subjectId: actor.userId, patientId, emergencyId }),
         )
       })
     } catch (error) {
