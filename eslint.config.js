@@ -101,6 +101,7 @@ const rooms = {
       '@fastify/swagger-ui',
       '@fastify/type-provider-typebox',
       'typebox',
+      'pdfkit',
     ],
   },
 }

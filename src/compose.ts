@@ -21,7 +21,7 @@ import { openPostgresDatabase } from './db/postgres-database.js'
 import { grantRowRights, mayChangeAudit } from './db/separate-roles.js'
 import { transactions } from './db/stores.js'
 import { watchedWrites } from './db/watched-writes.js'
-import { accessHistory } from './files/access-history.js'
+import { accessHistory, purposes } from './files/access-history.js'
 import { addVersion } from './files/add-version.js'
 import { checkFile } from './files/check-file.js'
 import { deleteFile, purgeFile, restoreFile } from './files/delete-file.js'
@@ -48,6 +48,7 @@ import { userKeys } from './keys/user-keys.js'
 import { inContext } from './log-context.js'
 import { operations } from './operations/operations.js'
 import type { WorkLog } from './ports/work-log.js'
+import { disclosures } from './records/disclosures.js'
 import { announceKeys } from './rotation/key-nodes.js'
 import { rotationJobs } from './rotation/rotation-jobs.js'
 
@@ -188,6 +189,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     limits,
   }
   const emergency = wireEmergency({ config, db, audit, keyRing: ring })
+  const purposeOf = purposes({ keyRing: ring, reasonOf: emergency.reasonOf })
   const deleting = { db, blobs, onProblem, retentionDays: config.deletion.retentionDays }
   const files = {
     own,
@@ -202,7 +204,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     update: updateFile({ db }),
     addVersion: addVersion({ db, keyRing: ring, hash, limits }),
     versions: listVersions({ db, audit, openEntry: open }),
-    accessHistory: accessHistory({ db, keyRing: ring, reasonOf: emergency.reasonOf }),
+    accessHistory: accessHistory({ db, purposeOf }),
     delete: deleteFile(deleting),
     restore: restoreFile(deleting),
     purge: purgeFile(deleting),
@@ -256,6 +258,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
     files,
     records: records.services,
     emergencies: emergency.book,
+    disclosures: disclosures({ db, audit, purposeOf }),
     auditing: { reports: auditing.reports, verify: auditing.verify },
     operations: operations({
       ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },

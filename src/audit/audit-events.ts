@@ -45,6 +45,7 @@ export const auditActions = [
   'record.revoke',
   'record.team_grant',
   'patient.access_log_read',
+  'patient.disclosures_read',
   'emergency.request',
   'emergency.end',
   'emergency.review',

@@ -8,11 +8,21 @@ export interface EventCursor {
   readonly id: string
 }
 
-export interface EventQuery {
-  readonly fileId?: string
-  readonly patientId?: string
+/** Whose accesses: those of a file, of all records of a patient, or of one of them. */
+export interface AccessSubject {
+  readonly fileId?: string | undefined
+  readonly patientId?: string | undefined
+}
+
+export interface EventQuery extends AccessSubject {
   readonly limit: number
   readonly after?: EventCursor | undefined
+  /** From this time on; requests of one reading before it are not folded into it. */
+  readonly from?: Date | undefined
+  /** Before this time. */
+  readonly to?: Date | undefined
+  /** Only these. */
+  readonly actions?: readonly AuditEvent['action'][] | undefined
 }
 
 /** An event as readers of the log see it: ranges of one reading are one. */
@@ -38,6 +48,10 @@ export interface AuditStore {
   append(event: AuditEvent): Promise<void>
   /** Newest first; requests of one reading (same read session) folded into one entry. */
   accesses(query: EventQuery): Promise<LoggedAccess[]>
+  /** When the first and the last of its events were written. */
+  accessSpan(
+    subject: AccessSubject,
+  ): Promise<{ readonly first: Date; readonly last: Date } | undefined>
 }
 
 /**

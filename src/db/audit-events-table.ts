@@ -38,7 +38,7 @@ const accesses = (name: string, condition: string): Query => ({
         max(at) over reading as last_at,
         (sum(bytes) over reading)::int8 as total
       from audit_events
-      where ${condition}
+      where ${condition} and at >= $5 and at < $6 and ($7::text[] is null or action = any ($7))
       window reading as (
         partition by coalesce(read_session, event_id), action, outcome, actor_id, file_id)
     ) e left join grants g on g.grant_id = e.grant_id
@@ -48,7 +48,15 @@ const accesses = (name: string, condition: string): Query => ({
 })
 const ofFile = accesses('audit-events-of-file', 'file_id = $1')
 const ofPatient = accesses('audit-events-of-patient', 'patient_id = $1')
-const ofBoth = accesses('audit-events-of-both', 'file_id = $1 and patient_id = $5')
+const ofBoth = accesses('audit-events-of-both', 'file_id = $1 and patient_id = $8')
+const spanOf = (name: string, condition: string): Query => ({
+  name,
+  text: `select min(at) as first, max(at) as last from audit_events where ${condition}`,
+})
+const spanOfFile = spanOf('audit-events-span-of-file', 'file_id = $1')
+const spanOfPatient = spanOf('audit-events-span-of-patient', 'patient_id = $1')
+const ALWAYS = new Date('0001-01-01T00:00:00Z')
+const NEVER = new Date('9999-12-31T00:00:00Z')
 
 type AccessColumns = Omit<LoggedAccess, keyof OptionalColumns | 'basis' | 'purpose'> &
   OptionalColumns & {
@@ -71,10 +79,17 @@ export function auditEventsTable(
       else await run(sql, alsoInOutbox(insert, values.length), [...values, destinations])
     },
     accesses: async (query) => {
-      const { after, limit } = query
+      const { after, limit, from = ALWAYS, to = NEVER, actions } = query
       const [statement, first, ...more] = concerned(query)
-      const place = [after?.at ?? null, after?.id ?? null, limit]
+      const place = [after?.at ?? null, after?.id ?? null, limit, from, to, actions ?? null]
       return (await sql.rows<AccessColumns>(statement, [first, ...place, ...more])).map(toAccess)
+    },
+    accessSpan: async ({ fileId, patientId }) => {
+      const [query, id] = fileId === undefined ? [spanOfPatient, patientId] : [spanOfFile, fileId]
+      const [span] = await sql.rows<{ first: Date | null; last: Date }>(query, [id ?? null])
+      return span === undefined || span.first === null
+        ? undefined
+        : { first: span.first, last: span.last }
     },
   }
 }

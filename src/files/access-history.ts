@@ -1,3 +1,4 @@
+import { accessesByMonth } from '../audit/accesses-by-month.js'
 import type { EventCursor, EventQuery, LoggedAccess } from '../audit/ports.js'
 import type { KeyRing } from '../keys/key-ring.js'
 import type { Transactions } from '../ports/transactions.js'
@@ -33,35 +34,57 @@ export interface AccessPage {
   readonly next: EventCursor | undefined
 }
 
-export type AccessHistory = (query: EventQuery, ownerId: string) => Promise<AccessPage>
+export type AccessQuery = Omit<EventQuery, 'limit'>
+
+/** Who did what with a file or with a patient's records, newest first, for the one it belongs to. */
+export interface AccessHistory {
+  page(query: EventQuery, ownerId: string): Promise<AccessPage>
+  /** All of it, in pages inside. */
+  stream(query: AccessQuery, ownerId: string): AsyncGenerator<AccessEntry, void>
+}
 
 interface Dependencies {
   readonly db: Transactions<Pick<FileStores, 'audit'>>
+  readonly purposeOf: PurposeOf
+}
+
+/** What an access rested on in words: a grant's purpose, or the reason of an emergency. */
+export type PurposeOf = (access: LoggedAccess, ownerId: string) => Promise<string | null>
+
+export function purposes({
+  keyRing,
+  reasonOf,
+}: {
   readonly keyRing: Pick<KeyRing, 'openNote'>
   /** Why that emergency access was needed; null once the patient's keys were destroyed. */
   readonly reasonOf: (emergencyId: string) => Promise<string | null>
-}
-
-/** Accesses, newest first, with the purposes they rested on opened for their owner. */
-export function accessHistory({ db, keyRing, reasonOf }: Dependencies): AccessHistory {
-  const purposeOf = async ({ emergencyId, grantId, purpose }: LoggedAccess, ownerId: string) => {
+}): PurposeOf {
+  return async ({ emergencyId, grantId, purpose }, ownerId) => {
     if (emergencyId !== undefined) return await reasonOf(emergencyId)
     return purpose === undefined || grantId === undefined
       ? null
       : await keyRing.openNote(ownerId, grantId, purpose)
   }
+}
 
-  return async (query, ownerId) => {
-    const found = await db.stores.audit.accesses({ ...query, limit: query.limit + 1 })
-    const page = found.slice(0, query.limit)
-    const entries: AccessEntry[] = []
-    for (const access of page) entries.push(entryOf(access, await purposeOf(access, ownerId)))
-    const last = page.at(-1)
-    const next =
-      found.length > query.limit && last !== undefined
-        ? { at: last.at, id: last.eventId }
-        : undefined
-    return { entries, next }
+export function accessHistory({ db, purposeOf }: Dependencies): AccessHistory {
+  async function* stream(query: AccessQuery, ownerId: string): AsyncGenerator<AccessEntry, void> {
+    for await (const access of accessesByMonth(db.stores.audit, query)) {
+      yield entryOf(access, await purposeOf(access, ownerId))
+    }
+  }
+  return {
+    stream,
+    page: async ({ limit, ...query }, ownerId) => {
+      const entries: AccessEntry[] = []
+      let last: EventCursor | undefined
+      for await (const access of accessesByMonth(db.stores.audit, query)) {
+        if (entries.length === limit) return { entries, next: last }
+        entries.push(entryOf(access, await purposeOf(access, ownerId)))
+        last = { at: access.at, id: access.eventId }
+      }
+      return { entries, next: undefined }
+    },
   }
 }
 

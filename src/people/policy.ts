@@ -263,6 +263,14 @@ export function mayReadAudit(roles: readonly string[]): Decision<never> {
   return may ? allowed(undefined) : denied('forbidden')
 }
 
+/** To whom a patient's records were opened: the patient, and those who read the audit log. */
+export function mayReadDisclosures(facts: {
+  readonly roles: readonly string[]
+  readonly isPatient: boolean
+}): Decision<never> {
+  return facts.isPatient ? allowed(undefined) : mayReadAudit(facts.roles)
+}
+
 /** A general file has an owner; to everyone else it does not exist. */
 export function mayOnFile(facts: { readonly isOwner: boolean }): Decision<never> {
   return facts.isOwner ? allowed(undefined) : denied('not_found')

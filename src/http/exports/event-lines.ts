@@ -1,5 +1,7 @@
 import type { AuditEvent } from '../../audit/audit-events.js'
 import { type EventSummary, summarizeEvent } from '../../audit/event-summary.js'
+import { fhirAuditEvent } from '../../audit/fhir-audit-event.js'
+import { csvTable } from './csv.js'
 
 const columns = [
   ...['event_id', 'at', 'actor_id', 'on_behalf_of', 'roles', 'action', 'outcome', 'reason'],
@@ -8,25 +10,20 @@ const columns = [
 ] as readonly (keyof EventSummary)[]
 
 /** CSV as of RFC 4180, with a line of names; roles are parted by blanks. */
-export async function* csvLines(events: AsyncIterable<AuditEvent>): AsyncGenerator<string> {
-  yield `${columns.join(',')}\r\n`
-  for await (const event of events) {
-    const entry = summarizeEvent(event)
-    yield `${columns.map((name) => cell(entry[name])).join(',')}\r\n`
-  }
+export function csvLines(events: AsyncIterable<AuditEvent>): AsyncGenerator<string> {
+  return csvTable(columns, summaries(events))
+}
+
+async function* summaries(events: AsyncIterable<AuditEvent>): AsyncGenerator<EventSummary> {
+  for await (const event of events) yield summarizeEvent(event)
 }
 
 /** One JSON object a line. */
 export async function* jsonLines(events: AsyncIterable<AuditEvent>): AsyncGenerator<string> {
-  for await (const event of events) yield `${JSON.stringify(summarizeEvent(event))}\n`
+  for await (const entry of summaries(events)) yield `${JSON.stringify(entry)}\n`
 }
 
-/** Begins a formula for a spreadsheet: an apostrophe before it makes it text (OWASP, CSV injection). */
-const formula = /^[=+\-@\t\r]/
-
-function cell(value: EventSummary[keyof EventSummary]): string {
-  if (value === null) return ''
-  const text = Array.isArray(value) ? value.join(' ') : String(value)
-  const safe = typeof value !== 'number' && formula.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+/** One FHIR AuditEvent a line. */
+export async function* fhirLines(events: AsyncIterable<AuditEvent>): AsyncGenerator<string> {
+  for await (const event of events) yield `${JSON.stringify(fhirAuditEvent(event))}\n`
 }

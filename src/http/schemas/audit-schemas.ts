@@ -57,10 +57,63 @@ export const logsQuery = Type.Object({
   ...ownFilter,
   ...pagingProperties,
   format: Type.Optional(
-    Type.Union([Type.Literal('json'), Type.Literal('csv'), Type.Literal('ndjson')], {
-      description: 'csv and ndjson: all of them as a stream, without pages.',
+    Type.Union(
+      [Type.Literal('json'), Type.Literal('csv'), Type.Literal('ndjson'), Type.Literal('fhir')],
+      {
+        description:
+          'csv, ndjson and fhir (AuditEvent resources, R4): all of them as a stream, without pages.',
+      },
+    ),
+  ),
+})
+
+/** A span of time, and whether all of it is wanted as one document. */
+export const accessExportQuery = Type.Object(
+  {
+    ...pagingProperties,
+    from: time('From this time on (RFC 3339, or a day in UTC).'),
+    to: time('Before this time; a day is meant with all of it.'),
+    format: Type.Optional(
+      Type.Union([Type.Literal('json'), Type.Literal('csv'), Type.Literal('pdf')], {
+        description: 'csv and pdf: all of it, without pages.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+/** @throws StrongroomError `invalid_field` */
+export function timesOf({ from, to }: { readonly from?: string; readonly to?: string }) {
+  const times = { from: timeOf('from', from, 0), to: timeOf('to', to, DAY_MS) }
+  if (times.from !== undefined && times.to !== undefined && times.from >= times.to) {
+    throw wrong('from', 'a time before `to`')
+  }
+  return times
+}
+
+const textOrNull = nullable()
+export const disclosurePage = Type.Object({
+  disclosures: Type.Array(
+    Type.Object({
+      at: Type.String(),
+      last_at: Type.String(),
+      requests: Type.Integer({ description: 'Requests of one reading, shown as one.' }),
+      action: Type.String(),
+      recipient_id: Type.String(),
+      recipient_roles: Type.Array(Type.String()),
+      disclosed_by: textOrNull,
+      on_behalf_of: textOrNull,
+      file_id: textOrNull,
+      version: count,
+      medical_record_type_id: textOrNull,
+      basis: textOrNull,
+      grant_id: textOrNull,
+      emergency_id: textOrNull,
+      has_purpose: Type.Boolean(),
+      purpose: nullable('For the patient alone.'),
     }),
   ),
+  next_cursor: textOrNull,
 })
 
 /** @throws StrongroomError `invalid_field` */

@@ -4,13 +4,14 @@ import type { AuditEvent } from '../../../audit/audit-events.js'
 import type { AuditReports } from '../../../audit/audit-reports.js'
 import { summarizeEvent } from '../../../audit/event-summary.js'
 import type { App } from '../../app-type.js'
-import { csvLines, jsonLines } from '../../exports/event-lines.js'
+import { csvLines, fhirLines, jsonLines } from '../../exports/event-lines.js'
 import { eventPage, filterOf, logsQuery } from '../../schemas/audit-schemas.js'
 import { encodeCursor, pagingOf } from '../../schemas/paging.js'
 
 const exports = {
   csv: { type: 'text/csv; charset=utf-8; header=present', lines: csvLines },
   ndjson: { type: 'application/x-ndjson', lines: jsonLines },
+  fhir: { type: 'application/fhir+ndjson', lines: fhirLines },
 } as const
 
 /** GET /api/v1/audit/logs */
@@ -45,6 +46,7 @@ async function sendLines(
   events: AsyncIterable<AuditEvent>,
 ): Promise<void> {
   const { type, lines } = exports[format]
-  reply.header('content-disposition', `attachment; filename="audit.${format}"`)
+  const extension = format === 'fhir' ? 'fhir.ndjson' : format
+  reply.header('content-disposition', `attachment; filename="audit.${extension}"`)
   await reply.type(type).send(Readable.from(lines(events)))
 }

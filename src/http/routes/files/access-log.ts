@@ -28,7 +28,7 @@ export function accessLogRoute(app: App, use: Use): void {
       const paging = pagingOf(query)
       const { entry } = await use.own.findAny(actor, params.file_id, { action })
       const { fileId, ownerId } = entry.file
-      const { entries, next } = await use.accessHistory({ fileId, ...paging }, ownerId)
+      const { entries, next } = await use.accessHistory.page({ fileId, ...paging }, ownerId)
       await use.audit.note(actor, { action, outcome: 'success', fileId })
       return { entries, next_cursor: encodeCursor(next) }
     },

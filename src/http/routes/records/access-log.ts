@@ -31,7 +31,7 @@ export function recordAccessLogRoute(app: App, use: Use): void {
         deletedToo: true,
       })
       const { fileId, ownerId: patientId } = entry.file
-      const { entries, next } = await use.accessHistory({ fileId, ...paging }, patientId)
+      const { entries, next } = await use.accessHistory.page({ fileId, ...paging }, patientId)
       await use.audit.note(actor, { action, outcome: 'success', fileId, patientId })
       return { entries, next_cursor: encodeCursor(next) }
     },

@@ -5,6 +5,7 @@ import type { StartReading } from '../../../files/read-file.js'
 import type { UpdateFile } from '../../../files/update-file.js'
 import type { AssignmentBook } from '../../../records/assignments.js'
 import type { DeleteRecord, RestoreRecord } from '../../../records/delete-record.js'
+import type { Disclosures } from '../../../records/disclosures.js'
 import type { RecordGrants } from '../../../records/grants.js'
 import type { ListRecords } from '../../../records/list-records.js'
 import type { ReadRecord } from '../../../records/read-record.js'
@@ -20,6 +21,7 @@ import { createAssignmentRoute } from './create-assignment.js'
 import { createTypeRoute } from './create-type.js'
 import { deleteRecordRoute } from './delete.js'
 import { deleteTypeRoute } from './delete-type.js'
+import { disclosuresRoutes } from './disclosures.js'
 import { endAssignmentRoute } from './end-assignment.js'
 import { listRecordsRoute } from './list.js'
 import { listAssignmentsRoute } from './list-assignments.js'
@@ -49,6 +51,7 @@ export interface RecordRouteServices {
     readonly versions: ListVersions
     readonly accessHistory: AccessHistory
   }
+  readonly disclosures: Disclosures
   readonly records: {
     readonly access: RecordAccess
     readonly upload: UploadRecord
@@ -90,6 +93,7 @@ export function registerRecordRoutes(app: App, services: RecordRouteServices): v
   revokeGrantRoute(app, use)
   recordAccessLogRoute(app, use)
   myAccessLogRoute(app, use)
+  disclosuresRoutes(app, { disclosures: services.disclosures })
   listTypesRoute(app, use)
   createTypeRoute(app, use)
   updateTypeRoute(app, use)

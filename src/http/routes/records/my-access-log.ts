@@ -1,7 +1,9 @@
 import type { AuditLog } from '../../../audit/audit-log.js'
 import type { AccessHistory } from '../../../files/access-history.js'
 import type { App } from '../../app-type.js'
-import { accessLogAnswer, accessLogQuery } from '../../schemas/file-schemas.js'
+import { sendAccessLog } from '../../exports/access-exports.js'
+import { accessExportQuery, timesOf } from '../../schemas/audit-schemas.js'
+import { accessLogAnswer } from '../../schemas/file-schemas.js'
 import { encodeCursor, pagingOf } from '../../schemas/paging.js'
 
 /** GET /api/patients/me/access-log */
@@ -14,20 +16,25 @@ export function myAccessLogRoute(
     {
       schema: {
         summary: 'Every access to your medical records, refused ones too, newest first',
-        querystring: accessLogQuery,
+        querystring: accessExportQuery,
         response: { 200: accessLogAnswer },
       },
     },
-    async ({ actor, query }) => {
+    async ({ actor, query }, reply) => {
       const patientId = actor.userId
-      const paging = pagingOf(query)
-      const { entries, next } = await use.accessHistory({ patientId, ...paging }, patientId)
-      await use.audit.note(actor, {
-        action: 'patient.access_log_read',
-        outcome: 'success',
-        patientId,
-      })
-      return { entries, next_cursor: encodeCursor(next) }
+      const { format = 'json', from, to, ...paging } = query
+      const { limit, after } = pagingOf(paging)
+      const wish = { patientId, ...timesOf({ ...(from && { from }), ...(to && { to }) }) }
+      const noted = { action: 'patient.access_log_read', outcome: 'success', patientId } as const
+      if (format !== 'json') {
+        await use.audit.note(actor, noted)
+        const entries = use.accessHistory.stream({ ...wish, to: wish.to ?? new Date() }, patientId)
+        await sendAccessLog(reply, format, entries, wish)
+        return
+      }
+      const page = await use.accessHistory.page({ ...wish, after, limit }, patientId)
+      await use.audit.note(actor, noted)
+      return { entries: page.entries, next_cursor: encodeCursor(page.next) }
     },
   )
 }
