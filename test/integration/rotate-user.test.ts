@@ -52,7 +52,7 @@ async function deployment(database: Database, folder: string, files: number) {
   }
   const events = async () => {
     const text = `select action, bytes::integer as count from audit_events
-      where subject_id = $1 and action like 'keys.%' order by seq`
+      where subject_id = $1 and action like 'keys.%' order by writer_number`
     const name = 'rotate-user-test-events'
     return await database.rows<{ action: string; count: number }>({ name, text }, [user])
   }
