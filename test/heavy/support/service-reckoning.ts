@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { recurringJobs } from './recurring-jobs.js'
 import { type Report, statusOf, type World } from './service-commands.js'
 import { type Phase, wrongKeys } from './service-keys.js'
 import type { Client } from './service-model.js'
@@ -92,7 +93,7 @@ async function isLeftForLater({ run }: Reckoned): Promise<boolean> {
   }
 }
 
-const recurring = new Set(['purge', 'sweep', 'scrub', 'retire-user-keys'])
+const recurring: ReadonlySet<string> = new Set(recurringJobs)
 
 async function finishTurn(t: Test, world: Reckoned, what: string): Promise<void> {
   const { run, masterKeys } = world

@@ -4,6 +4,7 @@ import type { Database } from '../../../src/db/database.js'
 import { openEmbeddedDatabase } from '../../../src/db/embedded-database.js'
 import { openPostgresDatabase } from '../../../src/db/postgres-database.js'
 import type { Server } from '../../acceptance/support/server.js'
+import { recurringJobs } from './recurring-jobs.js'
 import type { Item } from './service-model.js'
 
 /** Works on the database of a service that has stopped. */
@@ -76,7 +77,8 @@ const noRows: Readonly<Record<string, string>> = {
   'a claim nobody ended': `select route || ' of ' || caller_id as id from idempotency_keys
     where completed_at is null`,
   'a job nobody ended': `select kind as id from jobs
-    where kind not in ('purge', 'sweep', 'scrub', 'retire-user-keys') or lease_until is not null`,
+    where kind not in (${recurringJobs.map((kind) => `'${kind}'`).join(', ')})
+      or lease_until is not null`,
   'an erasure nobody finished': `select erasure_id::text as id from erasures
     where finished_at is null`,
   'bytes that were to be shredded': 'select sealed_id::text as id from erasure_blobs',
