@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { auditLog } from './audit/audit-log.js'
 import { auditReports } from './audit/audit-reports.js'
+import { auditRetention } from './audit/audit-retention.js'
 import { type SealedWriter } from './audit/audit-writer.js'
 import { auditKeys } from './audit/event-code.js'
 import { keepSealing } from './audit/keep-sealing.js'
+import type { DropMonth } from './audit/ports.js'
 import { putHeadsOutside } from './audit/put-heads-outside.js'
 import { sealer } from './audit/seal-events.js'
 import { verifyAudit } from './audit/verify-audit.js'
@@ -13,6 +15,7 @@ import type { SigningKey } from './crypto/signing-key.js'
 import type { AllStores } from './db/stores.js'
 import { anchorFile } from './integrations/anchor-file.js'
 import { anchorWebhook } from './integrations/anchor-webhook.js'
+import { monthFiles } from './integrations/month-files.js'
 import type { IndexHash } from './keys/index-hash.js'
 import { mayReadAudit } from './people/policy.js'
 import type { Transactions } from './ports/transactions.js'
@@ -24,6 +27,7 @@ interface Parts {
   readonly signingKey: SigningKey
   readonly writer: SealedWriter
   readonly isAlone: boolean
+  readonly dropMonth: DropMonth
   readonly onProblem: (error: unknown) => void
 }
 
@@ -53,8 +57,14 @@ export async function wireAudit(parts: Parts) {
     settle: (signal) => pause(2 * sealEveryMs + 1_000, undefined, { signal }),
   })
   const audit = auditLog(db)
+  const retention = auditRetention({
+    ...{ db, signingKey, verify, files: monthFiles(), dropMonth: parts.dropMonth },
+    head: () => seals.head(),
+    years: config.audit.retentionYears,
+  })
   return {
     verify,
+    retention,
     reports: auditReports({ audit, db, mayRead: mayReadAudit }),
     status: () => {
       const { number, digest, total } = seals.head()

@@ -15,6 +15,7 @@ import { openOutbox, wireOutbox } from './compose-outbox.js'
 import { wireRecords } from './compose-records.js'
 import type { Config } from './config.js'
 import type { Database } from './db/database.js'
+import { dropAuditMonth } from './db/drop-audit-month.js'
 import { openEmbeddedDatabase } from './db/embedded-database.js'
 import { assertMigrated, migrate } from './db/migrate.js'
 import { openPostgresDatabase } from './db/postgres-database.js'
@@ -159,7 +160,11 @@ async function wire({ config, provider, database, log, onProblem, background }: 
   const db = transactions(database, writer, { outbox: outbox.rules })
   // The embedded database has one owner: whoever held a lease, announced keys or wrote events, is gone.
   const isAlone = database.engine === 'embedded'
-  const auditing = await wireAudit({ config, db, hash, signingKey, writer, isAlone, onProblem })
+  const openOwner = ownerOf(config)
+  const dropMonth = dropAuditMonth(database, openOwner)
+  const auditing = await wireAudit({
+    ...{ config, db, hash, signingKey, writer, isAlone, dropMonth, onProblem },
+  })
   const { cacheMs, outageMs } = config.keys
   const users = userKeys({ provider, store: db.stores.keys, cacheMs, outageMs })
   const ring = keyRing(users)
@@ -226,7 +231,6 @@ async function wire({ config, provider, database, log, onProblem, background }: 
   })
   const { assignments } = records
   const alerting = raiseAlerts({ db, assignments, thresholds: config.alerts })
-  const openOwner = ownerOf(config)
   const erasure = wireErasure({ config, database, db, blobs, provider, signingKey, openOwner })
   const turning = rotationJobs({ db, provider, users })
   const resealing = resealJob(reseal({ db, blobs, keyRing: ring, openEntry: open, log }))
@@ -264,6 +268,7 @@ async function wire({ config, provider, database, log, onProblem, background }: 
       ...{ db, provider, hash, rotationJobs: turning, resealJob: resealing },
       ...{ ...erasure.services, ...telling.services },
       ...{ verifyAudit: auditing.verify, auditStatus: auditing.status },
+      auditRetention: auditing.retention,
       ...{ ...jobs, ...config.sweep, ...config.scrub },
     }),
     ready: async () => ({

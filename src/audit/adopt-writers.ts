@@ -5,6 +5,7 @@ import type { WriterPlace } from './ports.js'
 import { type CodedSeal } from './ports.js'
 import {
   countDays,
+  firstOfASeal,
   MOST_IN_A_SEAL,
   type SealContent,
   type SealInto,
@@ -43,11 +44,12 @@ async function adopt({ db, keys, sealInto, saw }: Dependencies, place: WriterPla
     const events = left.filter((event) => isGenuine(keys.events, event))
     const told = accountFor(place, events)
     const seals: CodedSeal[] = []
-    for (let n = 0; n === 0 || n < events.length; n += MOST_IN_A_SEAL) {
-      const part = events.slice(n, n + MOST_IN_A_SEAL)
+    for (let n = 0; n === 0 || n < events.length; ) {
+      const part = firstOfASeal(events.slice(n))
       const absent = n === 0 ? told : { unused: '', missing: '' }
       if (part.length === 0 && absent.unused === '' && absent.missing === '') break
       seals.push(await sealAdopted({ stores, sealInto }, place.writerId, part, absent))
+      n += Math.max(part.length, 1)
     }
     return seals
   })
@@ -114,7 +116,7 @@ async function adoptUnsigned({ db, keys, sealInto, saw }: Dependencies): Promise
       await stores.seals.lock()
       const after = await stores.seals.unsignedTo()
       const limits = [MOST_IN_A_SEAL, UNSIGNED_AGE_MS] as const
-      const events = await stores.seals.eventsOf(UNSIGNED_WRITER, after, ...limits)
+      const events = firstOfASeal(await stores.seals.eventsOf(UNSIGNED_WRITER, after, ...limits))
       if (events.length === 0) return undefined
       const codes = events.map((event) => eventCode(keys.events, event))
       const absent = { unused: '', missing: '' }

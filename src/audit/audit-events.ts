@@ -66,6 +66,8 @@ export const auditActions = [
   'audit.stats_read',
   'audit.broken',
   'audit.verify',
+  'audit.export',
+  'audit.drop',
   'keys.rewrap',
   'keys.retire',
   'keys.user_rotate',

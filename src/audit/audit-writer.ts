@@ -9,6 +9,7 @@ import {
 import { type AuditKeys, eventCode } from './event-code.js'
 import { type NumberRange, rangesOf, rangesText } from './number-ranges.js'
 import type { WriterPlace } from './ports.js'
+import { firstOfASeal } from './seal-content.js'
 
 /** What is certain and has not been sealed yet. */
 export interface Unsealed {
@@ -98,8 +99,9 @@ export function auditWriter(keys: Pick<AuditKeys, 'events'>): SealedWriter {
     writerId,
     begin,
     take: (limit) => {
-      const events = certain.slice(0, limit).sort((a, b) => a.number - b.number)
-      certain = certain.slice(limit)
+      const first = firstOfASeal(certain, limit)
+      const events = first.sort((a, b) => a.number - b.number)
+      certain = certain.slice(events.length)
       return { events, unused: free.splice(0).sort((a, b) => a - b) }
     },
     sealed: ({ unused }) => {

@@ -175,6 +175,8 @@ const mappings: Readonly<Record<AuditAction, Mapping>> = {
   'audit.stats_read': auditRead,
   'audit.broken': alarm,
   'audit.verify': auditRead,
+  'audit.export': auditRead,
+  'audit.drop': configured,
   'keys.rewrap': configured,
   'keys.retire': configured,
   'keys.user_rotate': configured,

@@ -39,12 +39,26 @@ interface OpenSeal {
   readonly missing: readonly NumberRange[]
   /** The highest number it tells of. */
   readonly last: number
+  /** Its events may be gone: their month was dropped. */
+  readonly isDropped: boolean
   /** Codes of the events in it that are there, in the order of their numbers. */
   readonly codes: Uint8Array[]
 }
 
-export function passSeals(use: Dependencies, upTo: number, writerId: string): PassingSeals {
+interface Course {
+  /** Seals after it are left for the next time. */
+  readonly upTo: number
+  /** Months before it were dropped. */
+  readonly droppedBefore: Date | undefined
+}
+
+export function passSeals(
+  use: Dependencies,
+  { upTo, droppedBefore }: Course,
+  writerId: string,
+): PassingSeals {
   const { findings } = use
+  const openSeal = opener(droppedBefore)
   let open: OpenSeal[] = []
   const nextUpTo = sealsInOrder(use, upTo, writerId)
 
@@ -57,8 +71,9 @@ export function passSeals(use: Dependencies, upTo: number, writerId: string): Pa
   }
   const absent = (first: number, last: number) => {
     let untold: NumberRange[] = [[first, last]]
-    for (const { seal, included, unused, missing } of open) {
-      for (const range of [...included, ...missing]) {
+    for (const { seal, included, unused, missing, isDropped } of open) {
+      if (isDropped) for (const range of included) untold = without(untold, range)
+      for (const range of isDropped ? missing : [...included, ...missing]) {
         for (const [number, lastNumber] of meet(untold, range)) {
           const place = { seal: seal.number, at: seal.sealedAt, writerId }
           findings.add({ kind: 'event_removed', ...place, number, lastNumber })
@@ -119,12 +134,21 @@ function sealsInOrder({ log, keys }: Dependencies, upTo: number, writerId: strin
   }
 }
 
-function openSeal(seal: CodedSeal): OpenSeal {
+function opener(droppedBefore: Date | undefined) {
+  return (seal: CodedSeal): OpenSeal => ({
+    ...rangesOfSeal(seal),
+    seal,
+    isDropped: droppedBefore !== undefined && seal.lastAt < droppedBefore,
+    codes: [],
+  })
+}
+
+function rangesOfSeal(seal: CodedSeal): Pick<OpenSeal, 'included' | 'unused' | 'missing' | 'last'> {
   const [included = [], unused = [], missing = []] = [seal.included, seal.unused, seal.missing].map(
     parseRanges,
   )
   const last = Math.max(...[included, unused, missing].map((ranges) => ranges.at(-1)?.[1] ?? 0))
-  return { seal, included, unused, missing, last, codes: [] }
+  return { included, unused, missing, last }
 }
 
 /** Where an event is not there or changed, that was told; here one stands for another. */

@@ -1,5 +1,6 @@
 import type { GrantBasis } from '../keys/wrapping.js'
 import type { AuditEvent } from './audit-events.js'
+import type { AuditMonth } from './audit-month.js'
 import { type CodedEvent } from './coded-events.js'
 
 /** Place in a list of events: time and id of the last one seen. */
@@ -160,6 +161,65 @@ export interface VerifyStore {
   firstSigned(): Promise<number | undefined>
   /** Rows that the log says were ended or replaced. */
   putBack(limit: number): Promise<PutBackRow[]>
+  /** Events that say a month was dropped. */
+  drops(): Promise<CodedEvent[]>
+}
+
+/** An export of a month, as it was put on record. */
+export interface MonthExport {
+  readonly month: string
+  readonly events: number
+  /** SHA-256 of its lines. */
+  readonly digest: Uint8Array
+  readonly exportedAt: Date
+}
+
+/** What speaks against dropping a month. */
+export interface MonthFacts {
+  /** Events dated in it. */
+  readonly events: number
+  /** Events of the seals that tell of nothing else. */
+  readonly sealed: number
+  /** Seals over events of this month and another one. */
+  readonly straddling: number
+  /** A hold on a file or a person stands, of which there is an event in it. */
+  readonly isHeld: boolean
+  /** Some of it is still to be told elsewhere. */
+  readonly isInOutbox: boolean
+}
+
+export interface MonthSum {
+  readonly month: string
+  /** Sealed events, whether they are still here or not. */
+  readonly events: number
+}
+
+export interface AuditMonthStore {
+  /** Months that have a part of the log of their own, oldest first: `2026-11`. */
+  parts(): Promise<string[]>
+  sums(): Promise<MonthSum[]>
+  exports(): Promise<MonthExport[]>
+  /** The last one of that month. */
+  exported(month: string): Promise<MonthExport | undefined>
+  recordExport(row: MonthExport): Promise<void>
+  facts(month: Pick<AuditMonth, 'start' | 'end'>): Promise<MonthFacts>
+  /** In the order of time and id. */
+  eventsIn(
+    month: Pick<AuditMonth, 'start' | 'end'>,
+    after: EventCursor | undefined,
+    limit: number,
+  ): Promise<CodedEvent[]>
+}
+
+/** Removes a part of the log for good: only the owner of the tables can. */
+export type DropMonth = (month: AuditMonth) => Promise<void>
+
+/** Files that months are exported to. */
+export interface MonthFiles {
+  /** Whole and durable, or not at all. @throws StrongroomError `conflict` where there is one already */
+  write(path: string, lines: AsyncIterable<string>): Promise<void>
+  /** Its lines. @throws StrongroomError `invalid_field` where it cannot be read as one */
+  read(path: string): AsyncIterable<string>
 }
 
 export interface PutBackRow {

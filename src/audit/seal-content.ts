@@ -11,6 +11,24 @@ export interface SealStores {
   readonly audit: AuditStore
 }
 
+/**
+ * The first of these events that go into one seal: so many at most, and of one month, so that a month can be
+ * dropped whole with the seals that tell of it.
+ */
+export function firstOfASeal<Event extends Pick<CodedEvent, 'at'>>(
+  events: readonly Event[],
+  most = MOST_IN_A_SEAL,
+): Event[] {
+  const month = events[0] === undefined ? '' : monthOf(events[0].at)
+  const other = events.findIndex(({ at }) => monthOf(at) !== month)
+  return events.slice(0, Math.min(other === -1 ? events.length : other, most))
+}
+
+/** `2026-11`, UTC. */
+export function monthOf(time: Date): string {
+  return time.toISOString().slice(0, 7)
+}
+
 /** A seal, but for what its place in the chain gives it. */
 export type SealContent = Omit<Seal, 'number' | 'previous' | 'firstNumber' | 'total' | 'sealedAt'>
 

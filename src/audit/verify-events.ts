@@ -28,6 +28,8 @@ interface Course {
   readonly ended: ReadonlySet<string>
   /** Up to this seal the log is from before there were codes. */
   readonly unsignedUpTo: number
+  /** Months before it were dropped, as the log itself says. */
+  readonly droppedBefore: Date | undefined
   readonly signal: AbortSignal
   readonly progress: (events: number) => void
 }
@@ -62,7 +64,7 @@ interface Writer {
 
 async function verifyWriter(use: Dependencies, course: Course, writer: Writer): Promise<void> {
   const { writerId } = writer
-  const seals = passSeals(use, course.upTo, writerId)
+  const seals = passSeals(use, course, writerId)
   let last = 0
   let certain = 0
   const untold: NumberRange[] = []
@@ -154,7 +156,8 @@ function verifyNumber(
   return genuine
 }
 
-function isGenuine(keys: AuditKeys, event: CodedEvent): boolean {
+/** Whether its writer wrote it so, and there. */
+export function isGenuine(keys: AuditKeys, event: CodedEvent): boolean {
   if (event.writerId === UNSIGNED_WRITER) return event.code.length === 0
   return Buffer.compare(eventCode(keys.events, event), event.code) === 0
 }

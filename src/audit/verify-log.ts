@@ -1,10 +1,12 @@
 import type { Transactions } from '../ports/transactions.js'
+import { parseMonth } from './audit-month.js'
+import { UNSIGNED_WRITER } from './coded-events.js'
 import { type AuditKeys } from './event-code.js'
 import { type Finding, type FindingKind, findings as newFindings } from './findings.js'
 import type { SealStore, VerifyStore } from './ports.js'
 import { type Head, START } from './seal.js'
 import { verifyChain } from './verify-chain.js'
-import { verifyEvents } from './verify-events.js'
+import { isGenuine, verifyEvents } from './verify-events.js'
 
 /** Rows put back that are told one by one. */
 const MOST_ROWS = 1_000
@@ -63,9 +65,10 @@ export function verifyLog({ db, keys }: Dependencies) {
       { upTo, heads: headsOf(course), signal, progress: tellChain },
     )
     const unsignedUpTo = ((await log.firstSigned()) ?? upTo + 1) - 1
+    const droppedBefore = await droppedUpTo(log, keys)
     const counts = await verifyEvents(
       { log, keys, findings },
-      { upTo, ended, unsignedUpTo, signal, progress: tell },
+      { upTo, ended, unsignedUpTo, droppedBefore, signal, progress: tell },
     )
     for (const { table, ids, eventId, at } of await log.putBack(MOST_ROWS)) {
       findings.add({ kind: 'row_put_back', eventId, at, row: { table, ...ids } })
@@ -79,6 +82,20 @@ export function verifyLog({ db, keys }: Dependencies) {
       findings: findings.kept,
     }
   }
+}
+
+/**
+ * Up to where months were dropped. The genuine event of each says so: a table could be written to by whoever
+ * took a month away.
+ */
+async function droppedUpTo(log: VerifyStore, keys: AuditKeys): Promise<Date | undefined> {
+  let latest: Date | undefined
+  for (const event of await log.drops()) {
+    if (event.writerId === UNSIGNED_WRITER || !isGenuine(keys, event)) continue
+    const end = parseMonth(event.subjectId ?? '')?.end
+    if (end !== undefined && (latest === undefined || end > latest)) latest = end
+  }
+  return latest
 }
 
 /** By number; whoever rewrote the log made another of the same number. */

@@ -59,6 +59,7 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
     }),
     audit: Object.freeze({
       sealEveryMs: values.AUDIT_SEAL_SECONDS * 1000,
+      retentionYears: values.AUDIT_RETENTION_YEARS,
       /** Nothing: nowhere. */
       anchor: anchorOf(values.AUDIT_ANCHOR, dataDir, cwd),
       anchorEveryMs: values.AUDIT_ANCHOR_SECONDS * 1000,

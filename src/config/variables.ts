@@ -401,6 +401,11 @@ export const sections = {
       flag,
       true,
     ),
+    AUDIT_RETENTION_YEARS: plain(
+      'Years that each month of the log is kept at least; none is dropped but by command',
+      integer(6, 100, 'years'),
+      6,
+    ),
     AUDIT_SEAL_SECONDS: plain(
       'Events are sealed so often: what is younger shows only to the process that wrote it',
       seconds(1, 3_600),

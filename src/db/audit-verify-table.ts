@@ -42,6 +42,11 @@ const firstSigned: Query = {
     where writer_id <> '${UNSIGNED_WRITER}'`,
 }
 
+const drops: Query = {
+  name: 'audit-verify-drops',
+  text: `select ${codedColumns} from audit_events where action = 'audit.drop' and outcome = 'success'`,
+}
+
 /** Of the events of these actions that came to pass, what they say ended or came. */
 const done = (...actions: readonly string[]) =>
   `e.outcome = 'success' and e.action in (${actions.map((action) => `'${action}'`).join(', ')})`
@@ -239,6 +244,7 @@ export function auditVerifyTable(sql: Sql): VerifyStore {
       const [found] = await sql.rows<{ number: number | null }>(firstSigned)
       return found?.number ?? undefined
     },
+    drops: async () => (await sql.rows<CodedEventColumns>(drops)).map(toCodedEvent),
     putBack: async (limit) => {
       const all: PutBackRow[] = []
       for (const [table, query] of putBack) {

@@ -1,6 +1,6 @@
 import type { AlertStore } from '../alerts/ports.js'
 import { type AuditWriter, type WritingScope } from '../audit/coded-events.js'
-import type { ReportStore, SealStore, VerifyStore } from '../audit/ports.js'
+import type { AuditMonthStore, ReportStore, SealStore, VerifyStore } from '../audit/ports.js'
 import type { EmergencyStore } from '../emergency/ports.js'
 import type { ErasureStore, HoldStore } from '../erasure/ports.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
@@ -14,6 +14,7 @@ import type { RotationStore, UserKeyRotationStore } from '../rotation/ports.js'
 import { alertsTable } from './alerts-table.js'
 import { assignmentsTable } from './assignments-table.js'
 import { auditEventsTable } from './audit-events-table.js'
+import { auditMonthsTable } from './audit-months-table.js'
 import { auditReportsTable } from './audit-reports-table.js'
 import { auditSealsTable } from './audit-seals-table.js'
 import { auditVerifyTable } from './audit-verify-table.js'
@@ -49,6 +50,7 @@ export interface AllStores extends RecordStores {
   readonly seals: SealStore
   readonly verify: VerifyStore
   readonly reports: ReportStore
+  readonly auditMonths: AuditMonthStore
   readonly alerts: AlertStore
 }
 
@@ -121,6 +123,7 @@ function storesOn(sql: Sql, { place, outbox }: Appending): AllStores {
     seals: auditSealsTable(sql),
     verify: auditVerifyTable(sql),
     reports: auditReportsTable(sql),
+    auditMonths: auditMonthsTable(sql),
     alerts: alertsTable(sql),
     idempotency: idempotencyTable(sql),
     types: recordTypesTable(sql),

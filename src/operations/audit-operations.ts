@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { type AuditReport, summarizeVerification } from '../audit/audit-report.js'
+import type { AuditRetention } from '../audit/audit-retention.js'
 import type { VerifyAudit } from '../audit/verify-audit.js'
 import { operatorActor } from '../erasure/operator.js'
 import { operation } from './operation.js'
@@ -14,6 +15,16 @@ const verifyInput = Type.Object(
 
 const nothing = Type.Object({}, { additionalProperties: false })
 
+const monthInput = Type.Object(
+  {
+    month: Type.String({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])$' }),
+    /** Absolute. */
+    path: Type.String({ minLength: 1, maxLength: 4_096, pattern: '^/' }),
+    by: Type.String({ minLength: 1, maxLength: 128 }),
+  },
+  { additionalProperties: false },
+)
+
 export interface AuditStatus {
   /** Events of this process that are in no seal yet. */
   readonly waiting: number
@@ -26,11 +37,29 @@ export interface AuditStatus {
 export interface AuditDependencies {
   readonly verifyAudit: VerifyAudit
   readonly auditStatus: () => AuditStatus
+  readonly auditRetention: AuditRetention
 }
 
 /** Looking after the audit log. */
-export function auditOperations({ verifyAudit, auditStatus }: AuditDependencies) {
+export function auditOperations({ verifyAudit, auditStatus, auditRetention }: AuditDependencies) {
   return {
+    'audit-months': operation(nothing, () => auditRetention.months()),
+    'audit-export': operation(monthInput, ({ month, path, by }, { signal, progress }) =>
+      auditRetention.export(operatorActor(by), month, path, {
+        signal,
+        progress: (done, total) => {
+          progress({ done, total: Math.max(done, total) })
+        },
+      }),
+    ),
+    'audit-drop': operation(monthInput, ({ month, path, by }, { signal, progress }) =>
+      auditRetention.drop(operatorActor(by), month, path, {
+        signal,
+        progress: (done, total) => {
+          progress({ done, total: Math.max(done, total) })
+        },
+      }),
+    ),
     'audit-status': operation(nothing, () => Promise.resolve(auditStatus())),
     'audit-verify': operation(
       verifyInput,

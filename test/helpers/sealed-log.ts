@@ -28,6 +28,7 @@ export async function startWriter(
     )
   return {
     db,
+    keys,
     writer,
     seals,
     problems,

@@ -7,6 +7,7 @@ import { holdsAndErasures } from './0006-holds-and-erasures.js'
 import { sealedAudit } from './0007-sealed-audit.js'
 import { outbox } from './0008-outbox.js'
 import { emergencyAccess } from './0009-emergency-access.js'
+import { auditRetention } from './0010-audit-retention.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -23,4 +24,5 @@ export const migrations: readonly Migration[] = [
   sealedAudit,
   outbox,
   emergencyAccess,
+  auditRetention,
 ]
