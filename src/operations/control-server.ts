@@ -30,14 +30,16 @@ const inputLimitMs = 10_000
 export async function serveControl({ path, operations, log }: Options): Promise<ControlServer> {
   const stopping = new AbortController()
   const running = new Set<Promise<void>>()
+  const asked = new Set<IncomingMessage>()
   const options = { requestTimeout: inputLimitMs, connectionsCheckingInterval: 1_000 }
   const server = createServer(options, (request, response) => {
-    stopping.signal.addEventListener('abort', () => {
-      if (!request.complete) request.destroy()
-    })
     const work = answer(request, response)
     running.add(work)
-    void work.finally(() => running.delete(work))
+    asked.add(request)
+    void work.finally(() => {
+      running.delete(work)
+      asked.delete(request)
+    })
   })
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -84,6 +86,7 @@ export async function serveControl({ path, operations, log }: Options): Promise<
   return {
     close: async () => {
       stopping.abort(new StrongroomError('shutting_down'))
+      for (const request of asked) if (!request.complete) request.destroy()
       await Promise.all(running)
       const closed = once(server, 'close')
       server.close()
