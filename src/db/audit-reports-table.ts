@@ -11,6 +11,8 @@ const leading = {
   patient: 'patient_id = $2',
   actor: 'actor_id = $1',
   action: 'action = $4',
+  // As its index has it: by a parameter alone it is not known to be none of the many.
+  refusal: "outcome = $5 and outcome <> 'success'",
   time: 'true',
 } as const
 
@@ -32,6 +34,7 @@ const searches = {
   patient: search('patient'),
   actor: search('actor'),
   action: search('action'),
+  refusal: search('refusal'),
   time: search('time'),
 }
 const sumColumns = `to_char(day, 'YYYY-MM-DD') as day, action, outcome, sum(events)::int8 as events`
@@ -70,9 +73,16 @@ export function auditReportsTable(sql: Sql): ReportStore {
 }
 
 /** The one that leaves the fewest. */
-function leaderOf({ fileId, patientId, userId, action }: EventFilter): keyof typeof searches {
+function leaderOf({
+  fileId,
+  patientId,
+  userId,
+  action,
+  outcome,
+}: EventFilter): keyof typeof searches {
   if (fileId !== undefined) return 'file'
   if (patientId !== undefined) return 'patient'
   if (userId !== undefined) return 'actor'
+  if (outcome !== undefined && outcome !== 'success') return 'refusal'
   return action === undefined ? 'time' : 'action'
 }

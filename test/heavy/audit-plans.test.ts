@@ -113,6 +113,8 @@ await t.test(`${events} events`, { timeout: 1_100_000 }, async (t) => {
       'one patient': { patientId: 'patient-23' },
       'one file': { fileId: first?.file },
       'one action': { action: 'record.view' },
+      'what was refused': { outcome: 'denied' },
+      'what failed: nothing did': { outcome: 'failed' },
       'a person and what they did': { userId: 'busy', action: 'file.upload' },
       'a patient and what was refused': { patientId: 'patient-23', outcome: 'denied' },
       'a span of time': { from: ages[2]?.at, to: ages[1]?.at },

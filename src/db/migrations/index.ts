@@ -8,6 +8,7 @@ import { sealedAudit } from './0007-sealed-audit.js'
 import { outbox } from './0008-outbox.js'
 import { emergencyAccess } from './0009-emergency-access.js'
 import { auditRetention } from './0010-audit-retention.js'
+import { refusalsIndex } from './0011-refusals-index.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -25,4 +26,5 @@ export const migrations: readonly Migration[] = [
   outbox,
   emergencyAccess,
   auditRetention,
+  refusalsIndex,
 ]
