@@ -106,15 +106,22 @@ async function killService(
   const answer = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
     call.once('response', resolve).once('error', reject)
   })
+  // It ends with the service that is killed.
+  answer.on('error', () => undefined)
+  call.on('error', () => undefined)
+  const wrapped = await shareReached(answer, share)
+  beforeKill()
+  await server.kill()
+  return Math.min(wrapped, 1)
+}
+
+/** The share that is wrapped anew where it is told to be `share` or more; 1 where it was over before. */
+async function shareReached(answer: NodeJS.ReadableStream, share: number): Promise<number> {
   for await (const text of createInterface({ input: answer })) {
     const { progress } = JSON.parse(text) as { progress?: { done: number; total: number } }
     // Of three rounds the second one wraps.
     const wrapped = progress === undefined ? 1 : (3 * progress.done) / progress.total - 1
-    if (wrapped < share) continue
-    call.on('error', () => undefined)
-    beforeKill()
-    await server.kill()
-    return Math.min(wrapped, 1)
+    if (wrapped >= share) return wrapped
   }
   throw new Error('It ended before it was killed')
 }
