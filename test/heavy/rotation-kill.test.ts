@@ -106,18 +106,21 @@ async function killService(
   const answer = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
     call.once('response', resolve).once('error', reject)
   })
-  // It ends with the service that is killed.
-  answer.on('error', () => undefined)
-  call.on('error', () => undefined)
-  const wrapped = await shareReached(answer, share)
+  // It ends with the service that is killed, and says so at each of its stages, after it was read.
+  const lines = createInterface({ input: answer })
+  const asExpected = () => undefined
+  call.on('error', asExpected)
+  answer.on('error', asExpected)
+  lines.on('error', asExpected)
+  const wrapped = await shareReached(lines, share)
   beforeKill()
   await server.kill()
   return Math.min(wrapped, 1)
 }
 
 /** The share that is wrapped anew where it is told to be `share` or more; 1 where it was over before. */
-async function shareReached(answer: NodeJS.ReadableStream, share: number): Promise<number> {
-  for await (const text of createInterface({ input: answer })) {
+async function shareReached(lines: AsyncIterable<string>, share: number): Promise<number> {
+  for await (const text of lines) {
     const { progress } = JSON.parse(text) as { progress?: { done: number; total: number } }
     // Of three rounds the second one wraps.
     const wrapped = progress === undefined ? 1 : (3 * progress.done) / progress.total - 1
