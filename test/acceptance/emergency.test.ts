@@ -320,10 +320,11 @@ await t.test('the time is up', async (t) => {
 })
 
 await t.test('once the keys of the patient are destroyed, so are its words', async (t) => {
-  hasStatus(t, await ask(rescuer), 201)
+  const witness = personOf(server, 'witness', { role: 'clinician' })
+  hasStatus(t, await ask(witness), 201)
   const { code, err } = await server.command('shred', '--person', patient.id, '--yes')
   t.equal(code, 0, err)
-  isProblem(t, await rescuer.get(`${path}/download`), 404, 'not_found')
+  isProblem(t, await witness.get(`${path}/download`), 404, 'not_found')
   const seen = fieldsOf(await auditor.get(`${emergencyPath}/${emergencyId}`))
   t.match(seen, { reason: null, review_note: null, reason_code: 'life_threatening' })
   isProblem(t, await ask(late), 409)
