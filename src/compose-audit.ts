@@ -5,7 +5,7 @@ import { auditRetention } from './audit/audit-retention.js'
 import { type SealedWriter } from './audit/audit-writer.js'
 import { auditKeys } from './audit/event-code.js'
 import { keepSealing } from './audit/keep-sealing.js'
-import type { DropMonth } from './audit/ports.js'
+import type { MonthParts } from './audit/ports.js'
 import { putHeadsOutside } from './audit/put-heads-outside.js'
 import { sealer } from './audit/seal-events.js'
 import { verifyAudit } from './audit/verify-audit.js'
@@ -27,7 +27,7 @@ interface Parts {
   readonly signingKey: SigningKey
   readonly writer: SealedWriter
   readonly isAlone: boolean
-  readonly dropMonth: DropMonth
+  readonly monthParts: MonthParts
   readonly onProblem: (error: unknown) => void
 }
 
@@ -58,7 +58,7 @@ export async function wireAudit(parts: Parts) {
   })
   const audit = auditLog(db)
   const retention = auditRetention({
-    ...{ db, signingKey, verify, files: monthFiles(), dropMonth: parts.dropMonth },
+    ...{ db, signingKey, verify, files: monthFiles(), monthParts: parts.monthParts },
     head: () => seals.head(),
     years: config.audit.retentionYears,
   })

@@ -5,6 +5,7 @@ import { emergencyBook } from './emergency/emergency-book.js'
 import { emergencyTerms } from './emergency/emergency-terms.js'
 import { END_EMERGENCIES, endLapsed } from './emergency/end-lapsed.js'
 import { standingEmergencies } from './emergency/standing-emergencies.js'
+import { isStrongroomError } from './errors/strongroom-error.js'
 import type { KeyRing } from './keys/key-ring.js'
 import type { Transactions } from './ports/transactions.js'
 
@@ -29,7 +30,14 @@ export function wireEmergency({ config, db, audit, keyRing }: Parts) {
     standing: standingEmergencies({ db, terms, maxRecords }),
     reasonOf: async (emergencyId: string) => {
       const row = await db.stores.emergencies.find(emergencyId)
-      return row === undefined || row.terms === null ? null : await terms.open(row, row.terms)
+      if (row === undefined || row.terms === null) return null
+      try {
+        return await terms.open(row, row.terms)
+      } catch (error) {
+        // Whoever spoils a row must not take the log away from the patient.
+        if (isStrongroomError(error, 'damaged')) return null
+        throw error
+      }
     },
     jobHandlers: {
       [END_EMERGENCIES]: async (_job: unknown, context: { readonly signal: AbortSignal }) => {

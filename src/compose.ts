@@ -14,8 +14,8 @@ import { openKeyProvider } from './compose-keys.js'
 import { openOutbox, wireOutbox } from './compose-outbox.js'
 import { wireRecords } from './compose-records.js'
 import type { Config } from './config.js'
+import { auditMonthParts } from './db/audit-month-parts.js'
 import type { Database } from './db/database.js'
-import { dropAuditMonth } from './db/drop-audit-month.js'
 import { openEmbeddedDatabase } from './db/embedded-database.js'
 import { assertMigrated, migrate } from './db/migrate.js'
 import { openPostgresDatabase } from './db/postgres-database.js'
@@ -161,9 +161,9 @@ async function wire({ config, provider, database, log, onProblem, background }: 
   // The embedded database has one owner: whoever held a lease, announced keys or wrote events, is gone.
   const isAlone = database.engine === 'embedded'
   const openOwner = ownerOf(config)
-  const dropMonth = dropAuditMonth(database, openOwner)
+  const monthParts = auditMonthParts(database, openOwner)
   const auditing = await wireAudit({
-    ...{ config, db, hash, signingKey, writer, isAlone, dropMonth, onProblem },
+    ...{ config, db, hash, signingKey, writer, isAlone, monthParts, onProblem },
   })
   const { cacheMs, outageMs } = config.keys
   const users = userKeys({ provider, store: db.stores.keys, cacheMs, outageMs })

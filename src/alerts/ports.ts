@@ -31,7 +31,13 @@ export interface AlertStore {
   refused(atLeast: number, span: AlertSpan): Promise<Refused[]>
   opened(atLeast: number, span: AlertSpan): Promise<Opened[]>
   /** Read in the span; no alert about the two of them since `toldSince`. */
-  sharedReadings(span: AlertSpan & { readonly toldSince: Date }): Promise<SharedReading[]>
+  sharedReadings(
+    span: AlertSpan & {
+      readonly toldSince: Date
+      /** In the order of the two; those after these. */
+      readonly after?: Pick<SharedReading, 'actorId' | 'patientId'> | undefined
+    },
+  ): Promise<SharedReading[]>
 }
 
 export interface AlertStores {

@@ -2,7 +2,7 @@ import { type AlertFacts, type AlertRule, alertEvent } from '../audit/alert-even
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { Assignments } from '../records/ports.js'
-import type { AlertStores } from './ports.js'
+import type { AlertSpan, AlertStores, SharedReading } from './ports.js'
 
 export const RAISE_ALERTS = 'raise-alerts'
 
@@ -33,12 +33,19 @@ export function raiseAlerts({ db, assignments, thresholds }: Dependencies) {
   const raise = async (rule: AlertRule, facts: AlertFacts) => {
     await db.stores.audit.append(alertEvent(rule, facts))
   }
-  const outside = async (now: number, span: { readonly from: Date; readonly limit: number }) => {
+  const isAssigned = askedOnce(assignments)
+  const outside = async (now: number, span: AlertSpan, signal: AbortSignal) => {
     const toldSince = new Date(now - DAY_MS)
-    const readings = await db.stores.alerts.sharedReadings({ ...span, toldSince })
-    for (const { actorId: subjectId, patientId, fileId } of readings) {
-      if (await isAssigned(assignments, subjectId, patientId)) continue
-      await raise('outside_assignment', { subjectId, patientId, fileId })
+    // To the end: a hundred who treat their patients must not hide the one who does not.
+    for (let after: SharedReading | undefined; ; ) {
+      signal.throwIfAborted()
+      const found = await db.stores.alerts.sharedReadings({ ...span, toldSince, after })
+      for (const { actorId: subjectId, patientId, fileId } of found) {
+        if (await isAssigned(now, subjectId, patientId)) continue
+        await raise('outside_assignment', { subjectId, patientId, fileId })
+      }
+      after = found.at(-1)
+      if (found.length < span.limit) return
     }
   }
   return async ({ signal }: { readonly signal: AbortSignal }): Promise<void> => {
@@ -61,20 +68,30 @@ export function raiseAlerts({ db, assignments, thresholds }: Dependencies) {
       }
     }
     signal.throwIfAborted()
-    if (thresholds.outsideAssignment) await outside(now, span)
+    if (thresholds.outsideAssignment) await outside(now, span, signal)
   }
 }
 
-/** Where the portal cannot say, it is asked again at the next look: an hour long. */
-async function isAssigned(
-  assignments: Assignments,
-  clinicianId: string,
-  patientId: string,
-): Promise<boolean> {
-  try {
-    return await assignments.isAssigned(clinicianId, patientId)
-  } catch (error) {
-    if (isStrongroomError(error, 'assignments_unavailable')) return true
-    throw error
+/** Pairs that are remembered; past that they are asked about anew. */
+const MOST_PAIRS = 10_000
+
+/**
+ * An assignment that stands is asked about once an hour, however often the same readings are looked at. Where
+ * the portal cannot say, it is asked again at the next look, as long as the reading is looked at.
+ */
+function askedOnce(assignments: Assignments) {
+  const standing = new Map<string, number>()
+  return async (now: number, clinicianId: string, patientId: string): Promise<boolean> => {
+    const pair = JSON.stringify([clinicianId, patientId])
+    if ((standing.get(pair) ?? 0) > now - HOUR_MS) return true
+    try {
+      if (!(await assignments.isAssigned(clinicianId, patientId))) return false
+    } catch (error) {
+      if (isStrongroomError(error, 'assignments_unavailable')) return true
+      throw error
+    }
+    if (standing.size >= MOST_PAIRS) standing.clear()
+    standing.set(pair, now)
+    return true
   }
 }

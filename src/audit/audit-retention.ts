@@ -7,7 +7,7 @@ import { auditEvent } from './audit-log.js'
 import { type AuditMonth, isPastRetention, parseMonth } from './audit-month.js'
 import type { CodedEvent } from './coded-events.js'
 import { checkMonth, exportLine, type MonthStatement, signedMonth } from './month-export.js'
-import type { AuditMonthStore, AuditStore, DropMonth, EventCursor, MonthFiles } from './ports.js'
+import type { AuditMonthStore, AuditStore, EventCursor, MonthFiles, MonthParts } from './ports.js'
 import type { Head } from './seal.js'
 import type { VerifyAudit } from './verify-audit.js'
 
@@ -34,7 +34,7 @@ interface Dependencies {
   readonly signingKey: SigningKey
   readonly head: () => Head
   readonly verify: VerifyAudit
-  readonly dropMonth: DropMonth
+  readonly monthParts: MonthParts
   /** Years a month is kept after its end, six at least (45 CFR 164.316(b)(2)(i)). */
   readonly years: number
 }
@@ -111,7 +111,10 @@ function exportMonth(use: Dependencies): AuditRetention['export'] {
     const month = known(name)
     if (month.end > new Date()) throw conflict('This month is not over.')
     const { events } = await db.stores.auditMonths.facts(month)
-    if (events === 0) throw new StrongroomError('not_found', { detail: 'No event of this month.' })
+    // An empty part is exported like any other: it would stand in the way of all later ones.
+    if (events === 0 && !(await db.stores.auditMonths.parts()).includes(name)) {
+      throw new StrongroomError('not_found', { detail: 'No event of this month.' })
+    }
     const tell = (done: number) => {
       progress(done, events)
     }
@@ -141,6 +144,7 @@ function dropMonth(use: Dependencies): AuditRetention['drop'] {
   return async (actor, name, path, course) => {
     const month = known(name)
     await mayBeDropped(use, month)
+    await use.monthParts.assertOwner()
     const statement = await checkMonth(signingKey.publicKey, files.read(path))
     await isThatExport(use, month, statement, course)
     const report = await use.verify(actor, course)
@@ -156,7 +160,7 @@ function dropMonth(use: Dependencies): AuditRetention['drop'] {
       }),
     )
     // The event first: broken off in between, the month is there and can be dropped again.
-    await use.dropMonth(month)
+    await use.monthParts.drop(month)
     return statement
   }
 }

@@ -211,8 +211,13 @@ export interface AuditMonthStore {
   ): Promise<CodedEvent[]>
 }
 
-/** Removes a part of the log for good: only the owner of the tables can. */
-export type DropMonth = (month: AuditMonth) => Promise<void>
+/** The parts of the log, as only the owner of the tables can change them. */
+export interface MonthParts {
+  /** Before anything is said to be dropped. @throws StrongroomError `conflict` where it is not the owner */
+  assertOwner(): Promise<void>
+  /** Removes it for good. @throws StrongroomError `conflict` while others are in the way */
+  drop(month: AuditMonth): Promise<void>
+}
 
 /** Files that months are exported to. */
 export interface MonthFiles {

@@ -19,9 +19,10 @@ export function firstOfASeal<Event extends Pick<CodedEvent, 'at'>>(
   events: readonly Event[],
   most = MOST_IN_A_SEAL,
 ): Event[] {
-  const month = events[0] === undefined ? '' : monthOf(events[0].at)
-  const other = events.findIndex(({ at }) => monthOf(at) !== month)
-  return events.slice(0, Math.min(other === -1 ? events.length : other, most))
+  const first = events.slice(0, most)
+  const month = first[0] === undefined ? '' : monthOf(first[0].at)
+  const other = first.findIndex(({ at }) => monthOf(at) !== month)
+  return other === -1 ? first : first.slice(0, other)
 }
 
 /** `2026-11`, UTC. */

@@ -53,15 +53,18 @@ const sharedReadings: Query = {
       'outside_assignment',
       '$2',
       'a.subject_id = r."actorId" and a.patient_id = r."patientId"',
-    )}
-    limit $3`,
+    )} and ($4::text is null or ("actorId", "patientId") > ($4::text, $5::text))
+    order by "actorId", "patientId" limit $3`,
 }
 
 export function alertsTable(sql: Sql): AlertStore {
   return {
     refused: (atLeast, { from, limit }) => sql.rows<Refused>(refused, [from, atLeast, limit]),
     opened: (atLeast, { from, limit }) => sql.rows<Opened>(opened, [from, atLeast, limit]),
-    sharedReadings: ({ from, toldSince, limit }) =>
-      sql.rows<SharedReading>(sharedReadings, [from, toldSince, limit]),
+    sharedReadings: ({ from, toldSince, limit, after }) =>
+      sql.rows<SharedReading>(sharedReadings, [
+        ...[from, toldSince, limit],
+        ...[after?.actorId ?? null, after?.patientId ?? null],
+      ]),
   }
 }

@@ -16,7 +16,12 @@ import {
   mayUseEmergency,
 } from '../people/policy.js'
 import type { Transactions } from '../ports/transactions.js'
-import { type EmergencySummary, isOver, summarizeEmergency } from './emergency-summary.js'
+import {
+  type EmergencySummary,
+  type EmergencyTexts,
+  isOver,
+  summarizeEmergency,
+} from './emergency-summary.js'
 import type { EmergencyTerms } from './emergency-terms.js'
 import { endEmergency } from './end-emergency.js'
 import type {
@@ -128,7 +133,8 @@ function request(use: Dependencies): EmergencyBook['request'] {
       return await refuse(new StrongroomError('emergency_open', { extra }))
     }
     const noted: NotedEmergency = { ...row, terms: note, review: null, records: 0 }
-    return summarizeEmergency(noted, { reason: wish.reason, reviewNote: null }, row.requestedAt)
+    const texts = { intact: true, reason: wish.reason, reviewNote: null }
+    return summarizeEmergency(noted, texts, row.requestedAt)
   }
 }
 
@@ -280,14 +286,34 @@ async function described(
   return await describe(use, actor, row)
 }
 
-/** With the texts opened for those who may read them. */
+/**
+ * With the texts opened for those who may read them. One that is not what was sealed is shown, and said to
+ * be so, on record: it must not hide the others.
+ */
 async function describe(
-  { terms }: Dependencies,
+  { audit, terms }: Dependencies,
   actor: Actor,
   row: NotedEmergency,
 ): Promise<EmergencySummary> {
+  const texts = await textsOf(terms, row)
+  if (texts.intact === false) {
+    const facts = { ...factsOf(row), action: 'emergency.list', reason: 'damaged' } as const
+    await audit.note(actor, { ...facts, outcome: 'failed' })
+  }
+  const hidden = { intact: texts.intact, reason: null, reviewNote: null }
   const may = mayReadReason(relationOf(actor, row))
-  const reason = may && row.terms !== null ? await terms.open(row, row.terms) : null
-  const reviewNote = may && row.review !== null ? await terms.openReview(row, row.review) : null
-  return summarizeEmergency(row, { reason, reviewNote }, new Date())
+  return summarizeEmergency(row, may ? texts : hidden, new Date())
+}
+
+async function textsOf(terms: EmergencyTerms, row: NotedEmergency): Promise<EmergencyTexts> {
+  try {
+    return {
+      intact: row.terms === null ? null : true,
+      reason: row.terms === null ? null : await terms.open(row, row.terms),
+      reviewNote: row.review === null ? null : await terms.openReview(row, row.review),
+    }
+  } catch (error) {
+    if (!isStrongroomError(error, 'damaged')) throw error
+    return { intact: false, reason: null, reviewNote: null }
+  }
 }

@@ -8,6 +8,8 @@ export interface EmergencySummary {
   readonly reason_code: string
   /** Null for those who may not know it, and once the patient's keys were destroyed. */
   readonly reason: string | null
+  /** False where the row is not what was sealed: somebody wrote to the database. Null once that is destroyed. */
+  readonly intact: boolean | null
   readonly sensitive_types: string[]
   readonly status: 'open' | 'to_review' | 'reviewed'
   readonly requested_at: string
@@ -23,6 +25,7 @@ export interface EmergencySummary {
 }
 
 export interface EmergencyTexts {
+  readonly intact: boolean | null
   readonly reason: string | null
   readonly reviewNote: string | null
 }
@@ -34,7 +37,7 @@ export function isOver(row: Pick<NotedEmergency, 'endedAt' | 'endsAt'>, now: Dat
 
 export function summarizeEmergency(
   row: NotedEmergency,
-  { reason, reviewNote }: EmergencyTexts,
+  { intact, reason, reviewNote }: EmergencyTexts,
   now: Date,
 ): EmergencySummary {
   const endedAt = row.endedAt ?? (row.endsAt <= now ? row.endsAt : null)
@@ -44,6 +47,7 @@ export function summarizeEmergency(
     patient_id: row.patientId,
     reason_code: row.reasonCode,
     reason,
+    intact,
     sensitive_types: [...row.sensitiveTypes],
     status: row.reviewedAt !== null ? 'reviewed' : endedAt === null ? 'open' : 'to_review',
     requested_at: row.requestedAt.toISOString(),

@@ -277,6 +277,16 @@ await t.test('what can be done with a database and without keys', async (t: Test
     `update emergencies set ends_at = ends_at + interval '1 day' where emergency_id = '${id}'`,
   )
   isProblem(t, await ender.get(`${path}/download`), 500, 'internal')
+  // It is shown for what it is, and hides nothing else.
+  for (const who of [auditor, admin, patient]) {
+    const all = listed(await who.get(`${emergencyPath}?status=all&limit=200`))
+    t.ok(all.length > 3, `${all.length} of them`)
+    for (const each of all) t.equal(each['intact'], each['emergency_id'] !== id)
+    t.equal(all.find((each) => each['emergency_id'] === id)?.['reason'], null)
+  }
+  hasStatus(t, await patient.get('/api/patients/me/access-log?limit=200'), 200)
+  const failed = '/api/v1/audit/logs?action=emergency.list&outcome=failed'
+  t.match(listOf(await auditor.get(failed))[0], { emergency_id: id, reason: 'damaged' })
   const forger = personOf(server, 'forger', { role: 'clinician' })
   await database.query(
     `insert into emergencies (emergency_id, clinician_id, patient_id, reason_code, sensitive_types,

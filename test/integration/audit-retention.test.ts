@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,9 +9,10 @@ import { checkMonth } from '../../src/audit/month-export.js'
 import { run } from '../../src/cli/program.js'
 import { FernetKey } from '../../src/crypto/fernet-key.js'
 import { signingKey } from '../../src/crypto/signing-key.js'
+import { auditMonthParts } from '../../src/db/audit-month-parts.js'
 import type { Database } from '../../src/db/database.js'
-import { dropAuditMonth } from '../../src/db/drop-audit-month.js'
 import { migrate } from '../../src/db/migrate.js'
+import { openPostgresDatabase } from '../../src/db/postgres-database.js'
 import { monthFiles } from '../../src/integrations/month-files.js'
 import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
 import { newKeys, startWriter } from '../helpers/sealed-log.js'
@@ -24,7 +26,13 @@ const course = { signal: AbortSignal.timeout(600_000), progress: () => undefined
 const january = (day: number) => new Date(Date.UTC(2018, 0, day, 12))
 const february = (day: number) => new Date(Date.UTC(2018, 1, day, 12))
 
-async function logOn(t: Test, database: Database) {
+/** Who changes the parts of the log, where that is another than the one who made them. */
+interface Roles {
+  readonly parts?: Database
+  readonly openOwner?: () => Promise<Database>
+}
+
+async function logOn(t: Test, database: Database, { parts = database, openOwner }: Roles = {}) {
   const tables = 'audit_events, audit_seals, audit_writers, audit_days, audit_months, legal_holds'
   await database.script(emptied(`${tables}, outbox`))
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-months-'))
@@ -53,7 +61,7 @@ async function logOn(t: Test, database: Database) {
       await live.seals.seal()
       return await live.verify()
     },
-    dropMonth: dropAuditMonth(database, undefined),
+    monthParts: auditMonthParts(parts, openOwner),
     years: 6,
   })
   const file = (name: string) => join(folder, name)
@@ -237,6 +245,52 @@ async function refused(t: Test, database: Database): Promise<void> {
   )
 }
 
+async function emptyMonth(t: Test, database: Database): Promise<void> {
+  const log = await logOn(t, database)
+  await database.script("select audit_make_month('2017-12-01')")
+  const path = log.file('nothing.gz')
+  const statement = await log.retention.export(officer, '2017-12', path, course)
+  t.equal(statement.events, 0)
+  await log.retention.drop(officer, '2017-12', path, course)
+  t.same((await names(log))[0], ['2018-01', true], 'it stands in nobody’s way')
+  t.same(await log.kinds(), {})
+}
+
+/** The service lives as a role that owns nothing. */
+async function twoRoles(t: Test, database: Database, url: string): Promise<void> {
+  const role = `strongroom_test_${randomBytes(6).toString('hex')}`
+  await database.script(
+    `create role ${role} login; grant select on all tables in schema public to ${role}`,
+  )
+  const own = new URL(url)
+  own.username = role
+  const runtime = await openPostgresDatabase({ url: own.href, poolSize: 1 })
+  t.teardown(async () => {
+    await runtime.close()
+    await database.script(`drop owned by ${role}; drop role ${role}`)
+  })
+  const alone = await logOn(t, database, { parts: runtime })
+  const path = alone.file('january.gz')
+  await alone.retention.export(officer, '2018-01', path, course)
+  const dropping = alone.retention.drop(officer, '2018-01', path, course)
+  await t.rejects(dropping, { code: 'conflict', message: /DATABASE_OWNER_URL/ })
+  const told = await database.rows({
+    name: 'audit-retention-test-drops',
+    text: "select 1 from audit_events where action = 'audit.drop'",
+  })
+  t.same(told, [], 'nothing is said to be dropped that is not')
+  const openOwner = () => openPostgresDatabase({ url, poolSize: 1 })
+  const both = await logOn(t, database, { parts: runtime, openOwner })
+  const again = both.file('january.gz')
+  await both.retention.export(officer, '2018-01', again, course)
+  await both.retention.drop(officer, '2018-01', again, course)
+  t.same(
+    (await names(both)).map(([, here]) => here),
+    [false, true],
+  )
+  t.same(await both.kinds(), {})
+}
+
 async function attacked(t: Test, database: Database): Promise<void> {
   const log = await logOn(t, database)
   await log.attack('drop table audit_events_2018_01')
@@ -273,6 +327,10 @@ for (const engine of engines) {
     await migrate(database)
     await t.test('exported, dropped, and verified', (t) => exportAndDrop(t, database))
     await t.test('refused', (t) => refused(t, database))
+    await t.test('a month without events', (t) => emptyMonth(t, database))
     await t.test('taken away by others', (t) => attacked(t, database))
+    if (engine === 'postgres') {
+      await t.test('with two roles', (t) => twoRoles(t, database, place.place))
+    }
   })
 }

@@ -63,6 +63,9 @@ export const emergencyEntry = Type.Object({
   reason: Type.Union([Type.String(), Type.Null()], {
     description: 'Null for administrators, and once the keys of the patient were destroyed.',
   }),
+  intact: Type.Union([Type.Boolean(), Type.Null()], {
+    description: 'False where the row in the database is not what was sealed.',
+  }),
   sensitive_types: Type.Array(Type.String()),
   status: Type.String({ description: '`open`, `to_review` or `reviewed`.' }),
   requested_at: time,
