@@ -6,15 +6,27 @@ import tseslint from 'typescript-eslint'
  * `ports` of a room are its interfaces: files called ports.ts.
  */
 const rooms = {
-  ports: { rooms: [], packages: [] },
+  ports: { rooms: ['errors'], packages: [] },
   idempotency: { rooms: ['keys', 'ports', 'errors'], packages: [] },
   errors: { rooms: [], packages: [] },
   crypto: { rooms: ['errors'], packages: [] },
-  keys: { rooms: ['crypto', 'errors'], packages: [] },
+  keys: { rooms: ['crypto', 'ports', 'errors'], packages: [] },
   rotation: { rooms: ['crypto', 'keys', 'audit', 'jobs', 'ports', 'errors'], packages: [] },
-  blobs: { rooms: ['ports', 'errors'], packages: [] },
+  blobs: {
+    rooms: ['ports', 'errors'],
+    packages: ['@aws-sdk/client-s3', '@aws-sdk/credential-providers'],
+  },
   audit: { rooms: ['crypto', 'keys', 'ports', 'errors'], packages: [] },
-  people: { rooms: ['crypto', 'keys', 'audit', 'ports', 'errors'], packages: [] },
+  people: {
+    rooms: ['crypto', 'keys', 'audit', 'ports', 'errors'],
+    packages: [
+      '@node-rs/argon2',
+      'bcryptjs',
+      'otpauth',
+      '@zxcvbn-ts/core',
+      '@zxcvbn-ts/language-common',
+    ],
+  },
   files: {
     rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'jobs', 'idempotency', 'ports', 'errors'],
     packages: ['file-type'],
@@ -39,12 +51,17 @@ const rooms = {
     packages: ['@node-rs/argon2', 'shamir-secret-sharing', 'typebox'],
   },
   jobs: { rooms: ['ports', 'errors'], packages: [] },
+  doctor: { rooms: ['blobs', 'db', 'ports', 'errors'], packages: [] },
   outbox: { rooms: ['audit', 'jobs', 'ports', 'errors'], packages: [] },
   erasure: {
     rooms: ['crypto', 'keys', 'blobs', 'audit', 'people', 'files', 'jobs', 'ports', 'errors'],
     packages: [],
   },
   alerts: { rooms: ['audit', 'records', 'ports', 'errors'], packages: [] },
+  tickets: {
+    rooms: ['keys', 'audit', 'people', 'files', 'records', 'ports', 'errors'],
+    packages: [],
+  },
   emergency: {
     rooms: ['crypto', 'keys', 'audit', 'people', 'files', 'records', 'ports', 'errors'],
     packages: [],
@@ -63,6 +80,7 @@ const rooms = {
       'rotation',
       'erasure',
       'emergency',
+      'tickets',
       'alerts',
       'outbox',
     ],
@@ -70,16 +88,19 @@ const rooms = {
     only: 'ports',
   },
   integrations: {
-    rooms: ['errors', 'ports', 'records', 'audit', 'outbox'],
+    rooms: ['errors', 'ports', 'people', 'records', 'audit', 'outbox'],
     packages: ['undici'],
     only: 'ports',
   },
+  redis: { rooms: ['crypto', 'ports', 'errors'], packages: ['ioredis'] },
   operations: {
     rooms: [
       'errors',
       'ports',
       'keys',
+      'people',
       'audit',
+      'blobs',
       'files',
       'rotation',
       'backup',
@@ -89,12 +110,32 @@ const rooms = {
     ],
     packages: ['typebox', 'undici'],
   },
+  metrics: {
+    rooms: ['jobs', 'outbox', 'ports', 'errors'],
+    packages: ['prom-client'],
+    only: 'ports',
+  },
+  traces: {
+    rooms: ['ports', 'errors'],
+    packages: [
+      '@opentelemetry/api',
+      '@opentelemetry/context-async-hooks',
+      '@opentelemetry/core',
+      '@opentelemetry/exporter-trace-otlp-proto',
+      '@opentelemetry/resources',
+      '@opentelemetry/sdk-trace',
+    ],
+    only: 'ports',
+  },
   http: {
-    rooms: ['files', 'records', 'emergency', 'people', 'audit', 'errors'],
+    rooms: ['files', 'records', 'emergency', 'tickets', 'people', 'audit', 'ports', 'errors'],
     packages: [
       'fastify',
       'fastify-plugin',
+      '@fastify/cookie',
       '@fastify/cors',
+      '@fastify/helmet',
+      '@fastify/rate-limit',
       '@fastify/jwt',
       '@fastify/multipart',
       '@fastify/swagger',
@@ -135,7 +176,7 @@ function importRule(room, { rooms: seen, packages, only }) {
   if (only === 'ports') {
     const domain = seen.filter((name) => name !== 'errors').join('|')
     patterns.push({
-      regex: `^(?:\\.\\.\\/)+(?:${domain})\\/(?!transactions\\.js$|work-log\\.js$|ports\\.js$|[a-z-]*events\\.js$|wrapping\\.js$)`,
+      regex: `^(?:\\.\\.\\/)+(?:${domain})\\/(?!transactions\\.js$|(?:work-log|watch|meter|tracing)\\.js$|(?:[a-z]+-)?ports\\.js$|[a-z-]*events\\.js$|wrapping\\.js$)`,
       message: `${room} is an adapter: it knows the ports of other rooms and nothing else of them.`,
     })
   }

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { auditLog } from './audit/audit-log.js'
 import { auditReports } from './audit/audit-reports.js'
 import { auditRetention } from './audit/audit-retention.js'
@@ -18,6 +17,7 @@ import { anchorWebhook } from './integrations/anchor-webhook.js'
 import { monthFiles } from './integrations/month-files.js'
 import type { IndexHash } from './keys/index-hash.js'
 import { mayReadAudit } from './people/policy.js'
+import type { Meter } from './ports/meter.js'
 import type { Transactions } from './ports/transactions.js'
 
 interface Parts {
@@ -29,6 +29,7 @@ interface Parts {
   readonly isAlone: boolean
   readonly monthParts: MonthParts
   readonly onProblem: (error: unknown) => void
+  readonly meter?: Pick<Meter, 'eventsSealed'> | undefined
 }
 
 /** What makes the audit log one that shows what was done to it. */
@@ -53,8 +54,7 @@ export async function wireAudit(parts: Parts) {
     head: () => seals.head(),
     writerId: parts.writer.writerId,
     keptHeads: async () => (anchor !== undefined && 'read' in anchor ? await anchor.read() : []),
-    // As long as others take to seal what they have just written.
-    settle: (signal) => pause(2 * sealEveryMs + 1_000, undefined, { signal }),
+    settleMs: 2 * sealEveryMs + 1_000,
   })
   const audit = auditLog(db)
   const retention = auditRetention({

@@ -2,6 +2,7 @@ import type { BlobStore } from './blobs/blob-store.js'
 import type { Config } from './config.js'
 import type { SigningKey } from './crypto/signing-key.js'
 import type { Database } from './db/database.js'
+import { assertNotMoving } from './db/move/may-serve.js'
 import { oldCopies } from './db/old-copies.js'
 import type { AllStores } from './db/stores.js'
 import { issueCertificate } from './erasure/certificate.js'
@@ -26,6 +27,7 @@ interface Parts {
 
 /** Legal holds, shredding and its certificates. */
 export function wireErasure({ config, database, openOwner, ...parts }: Parts) {
+  const begin = beginShred(parts)
   const finish = finishErasure({
     ...parts,
     oldCopies: oldCopies(database, { openOwner }),
@@ -35,7 +37,11 @@ export function wireErasure({ config, database, openOwner, ...parts }: Parts) {
     services: {
       holds: legalHolds(parts),
       previewShred: previewShred(parts),
-      beginShred: beginShred(parts),
+      beginShred: async (...given: Parameters<typeof begin>) => {
+        // The other database would keep old rows of what is destroyed here, and no certificate would say so.
+        await assertNotMoving(database)
+        return await begin(...given)
+      },
       finishErasure: finish,
       issueCertificate: issueCertificate({ ...parts, engine: database.engine }),
       signingKey: parts.signingKey,

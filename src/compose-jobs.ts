@@ -11,6 +11,7 @@ import { byHand } from './jobs/by-hand.js'
 import { type JobHandler, jobRunner, type RecurringJob } from './jobs/job-runner.js'
 import type { IndexHash } from './keys/index-hash.js'
 import type { Transactions } from './ports/transactions.js'
+import type { JobWatch } from './ports/watch.js'
 import type { WorkLog } from './ports/work-log.js'
 
 const HOUR_MS = 3_600_000
@@ -27,6 +28,7 @@ interface Parts {
   readonly hash: Pick<IndexHash, 'uuid'>
   readonly log: WorkLog
   readonly onProblem: (error: unknown) => void
+  readonly watch: JobWatch | undefined
   /** What other rooms have done as jobs, by kind. */
   readonly handlers: Readonly<Record<string, JobHandler>>
   /** What of that is done again and again. */
@@ -44,32 +46,33 @@ export function wireJobs(parts: Parts) {
     kind,
     everyMs,
   })
+  const doing: Readonly<Record<string, JobHandler>> = {
+    ...handlers,
+    purge: (_job, { signal, tell }) => purge(new Date(), { signal, progress: tell }),
+    sweep: (_job, { signal, tell }) =>
+      sweeping({ dryRun: false, ...config.sweep }, { signal, progress: tell }),
+    scrub: async ({ progress }, { signal, saveProgress, tell }) => {
+      const { after } = progress ?? {}
+      let savedAt = performance.now()
+      const { refused } = await scrubbing(
+        { ...config.scrub, after: typeof after === 'string' ? after : undefined },
+        {
+          signal,
+          progress: async (done, last) => {
+            tell(done)
+            if (performance.now() - savedAt < SAVE_EVERY_MS) return
+            savedAt = performance.now()
+            await saveProgress({ after: last })
+          },
+        },
+      )
+      // Tried again as a job that failed, until its storage is there.
+      if (refused) throw new StrongroomError('storage_unavailable', { cause: 'all is missing' })
+    },
+  }
   const runner = jobRunner({
     db: parts.db,
-    handlers: {
-      ...handlers,
-      purge: (_job, { signal, tell }) => purge(new Date(), { signal, progress: tell }),
-      sweep: (_job, { signal, tell }) =>
-        sweeping({ dryRun: false, ...config.sweep }, { signal, progress: tell }),
-      scrub: async ({ progress }, { signal, saveProgress, tell }) => {
-        const { after } = progress ?? {}
-        let savedAt = performance.now()
-        const { refused } = await scrubbing(
-          { ...config.scrub, after: typeof after === 'string' ? after : undefined },
-          {
-            signal,
-            progress: async (done, last) => {
-              tell(done)
-              if (performance.now() - savedAt < SAVE_EVERY_MS) return
-              savedAt = performance.now()
-              await saveProgress({ after: last })
-            },
-          },
-        )
-        // Tried again as a job that failed, until its storage is there.
-        if (refused) throw new StrongroomError('storage_unavailable', { cause: 'all is missing' })
-      },
-    },
+    handlers: doing,
     recurring: [
       every('purge', HOUR_MS),
       every('sweep', config.sweep.everyHours * HOUR_MS),
@@ -78,6 +81,14 @@ export function wireJobs(parts: Parts) {
       ...parts.recurring.map(({ kind, everyMs }) => every(kind, everyMs)),
     ],
     onProblem,
+    watch: parts.watch,
   })
-  return { runner, byHand: byHand(parts), sweep: sweeping, scrub: scrubbing, purge }
+  return {
+    runner,
+    kinds: Object.keys(doing),
+    byHand: byHand(parts),
+    sweep: sweeping,
+    scrub: scrubbing,
+    purge,
+  }
 }

@@ -7,6 +7,7 @@ import { DELIVER_OUTBOX, deliverOutbox } from './outbox/deliver-outbox.js'
 import { lookAfterOutbox } from './outbox/look-after-outbox.js'
 import { outboxRules } from './outbox/outbox-rules.js'
 import type { OutboxRules } from './outbox/ports.js'
+import type { TracedCall } from './ports/tracing.js'
 import type { Transactions } from './ports/transactions.js'
 import type { WorkLog } from './ports/work-log.js'
 
@@ -42,16 +43,17 @@ interface Parts {
   readonly outbox: ReturnType<typeof openOutbox>
   readonly db: Transactions<AllStores>
   readonly log: WorkLog
+  readonly traced: TracedCall | undefined
 }
 
 /** Telling others what happened: webhooks, and the portal's own log. */
-export function wireOutbox({ settings, outbox: { rings, rules }, db, log }: Parts) {
+export function wireOutbox({ settings, outbox: { rings, rules }, db, log, traced }: Parts) {
   const { webhook, sink, retry, giveUpMs } = settings
   const receivers = {
     ...(webhook === undefined
       ? {}
-      : { webhook: webhookReceiver({ ...webhook, timeoutMs: TIMEOUT_MS }) }),
-    ...(sink === undefined ? {} : { sink: auditSink({ ...sink, timeoutMs: TIMEOUT_MS }) }),
+      : { webhook: webhookReceiver({ ...webhook, timeoutMs: TIMEOUT_MS, traced }) }),
+    ...(sink === undefined ? {} : { sink: auditSink({ ...sink, timeoutMs: TIMEOUT_MS, traced }) }),
   }
   return {
     services: { lookAfterOutbox: lookAfterOutbox({ db }) },

@@ -1,3 +1,4 @@
+import type { Actor } from './audit/audit-events.js'
 import type { AuditLog } from './audit/audit-log.js'
 import type { Config } from './config.js'
 import type { AllStores } from './db/stores.js'
@@ -5,6 +6,7 @@ import type { AddVersion } from './files/add-version.js'
 import type { DeleteFile, RestoreFile } from './files/delete-file.js'
 import type { UploadDependencies } from './files/upload-file.js'
 import { portalAssignments } from './integrations/portal-assignments.js'
+import type { TracedCall } from './ports/tracing.js'
 import type { Transactions } from './ports/transactions.js'
 import type { WorkLog } from './ports/work-log.js'
 import { assignmentBook } from './records/assignments.js'
@@ -23,6 +25,10 @@ import { replaceContent } from './records/replace-content.js'
 import { TEAM_GRANTS } from './records/team-grants-job.js'
 import { uploadRecord } from './records/upload-record.js'
 
+export type Ending = <Given extends readonly unknown[], Result>(
+  work: (...given: Given) => Promise<Result>,
+) => (...given: Given) => Promise<Result>
+
 interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles'> {
   readonly config: Pick<Config, 'assignments'>
   readonly db: Transactions<AllStores>
@@ -33,6 +39,9 @@ interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles'> {
   readonly deleteFile: DeleteFile
   readonly restoreFile: RestoreFile
   readonly jobs: { wake(): void }
+  readonly traced: TracedCall | undefined
+  /** Calls, after the work, for a look at what readings rest on. */
+  readonly ending: Ending
 }
 
 /** The half of the composition that family B needs: records, who treats whom, and the team's job. */
@@ -47,6 +56,7 @@ export function wireRecords(parts: Parts) {
           ...config.assignments,
           url,
           log,
+          traced: parts.traced,
           onAssigned: async (clinicianId, patientId) => {
             if (grantsToTeam) await noticeAssignment({ db, jobs, hash })(clinicianId, patientId)
           },
@@ -54,6 +64,7 @@ export function wireRecords(parts: Parts) {
   const assignments = portal ?? ownAssignments(db)
   const access = recordAccess({ db, audit, assignments, emergencies, openEntry })
   const use = { ...parts, assignments, access, grantsToTeam }
+  const grants = recordGrants(use)
   return {
     services: {
       access,
@@ -64,7 +75,12 @@ export function wireRecords(parts: Parts) {
       replaceContent: replaceContent(use),
       delete: deleteRecord(use),
       restore: restoreRecord(use),
-      grants: recordGrants(use),
+      grants: {
+        ...grants,
+        revoke: parts.ending((actor: Actor, fileId: string, userId: string) =>
+          grants.revoke(actor, fileId, userId),
+        ),
+      },
       types: recordTypes(use),
       assignmentBook: assignmentBook(use),
     },

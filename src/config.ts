@@ -1,7 +1,8 @@
-import { arrange, unprintable } from './config/arrange.js'
+import { arrange } from './config/arrange.js'
 import { ConfigError } from './config/config-error.js'
 import { type Environment, readVariables } from './config/read-variables.js'
 import { findProblems } from './config/rules.js'
+import { unprintable } from './config/unprintable.js'
 
 export { loadEnvironment } from './config/load-environment.js'
 export type { Environment } from './config/read-variables.js'
@@ -33,6 +34,11 @@ export function inspectConfig(env: Environment, cwd: string = process.cwd()) {
   const settings = arrange(reading.values, {
     cwd,
     vaultTokenFile: reading.files.get('VAULT_TOKEN'),
+    awsFiles: {
+      accessKeyId: reading.files.get('AWS_ACCESS_KEY_ID'),
+      secretAccessKey: reading.files.get('AWS_SECRET_ACCESS_KEY'),
+      sessionToken: reading.files.get('AWS_SESSION_TOKEN'),
+    },
   })
   const { problems, notices } = findProblems(reading, settings)
   return {

@@ -1,14 +1,18 @@
+import cluster from 'node:cluster'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { buildApp } from './app.js'
+import { runPrimary } from './cluster/primary.js'
 import { compose, type Services } from './compose.js'
-import { provideSecrets } from './config/development-secrets.js'
+import { provideSecrets, type Secrets } from './config/development-secrets.js'
 import { type Config, ConfigError, loadEnvironment, readConfig } from './config.js'
+import { whyUnreachable } from './db/why-unreachable.js'
 import { isStrongroomError } from './errors/strongroom-error.js'
 import type { App } from './http/app-type.js'
 import { WrongKeysError } from './keys/deployment-keys.js'
 import { KeysUnavailableError } from './keys/keys-unavailable.js'
 import { makeLogger, serializeError } from './log.js'
+import { answerForWorkers } from './metrics/cluster-metrics.js'
 import { type ControlServer, serveControl } from './operations/control-server.js'
 import { controlSocketIn } from './operations/control-socket.js'
 
@@ -19,12 +23,30 @@ const auditSeconds = 3
 
 async function main(): Promise<void> {
   const config = readConfig(loadEnvironment())
-  const log = makeLogger(config)
+  const log = loggerOf(config)
   exitOnUnexpected(log)
   const secrets = await provideSecrets(config)
-  for (const notice of [...config.notices, ...secrets.notices]) log.warn(notice)
+  if (cluster.isPrimary) {
+    for (const notice of [...config.notices, ...secrets.notices]) log.warn(notice)
+  }
+  if (cluster.isPrimary && config.workers > 1) {
+    answerForWorkers(cluster)
+    const stopMs = (config.shutdownSeconds + 2 * closingSeconds) * 1_000
+    process.exit(await runPrimary({ workers: config.workers, stopMs, log }))
+  }
+  await serve(config, secrets, log)
+}
+
+/** Several processes write to one log: each line says whose it is. */
+function loggerOf(config: Config): Logger {
+  const log = makeLogger(config)
+  const { worker } = cluster
+  return worker === undefined ? log : log.child({ worker: worker.id })
+}
+
+async function serve(config: Config, secrets: Secrets, log: Logger): Promise<void> {
   const services = await compose(config, secrets, log)
-  const app = await buildApp({ config, jwtSecrets: secrets.jwtSecrets, log, services })
+  const app = await buildApp({ config, log, services })
   const control = await openControl(config, services, log)
   stopOnSignals(async () => {
     log.info({ seconds: config.shutdownSeconds }, 'stopping: transfers may finish')
@@ -85,10 +107,14 @@ async function stop(
   await services.close()
 }
 
-/** The first signal lets transfers finish; the second, or a close that hangs, ends the process at once. */
+/**
+ * The first signal lets transfers finish; the second, or a close that hangs, ends the process at once. A worker
+ * may be told twice, by its primary and by whoever tells the whole group: there the primary decides.
+ */
 function stopOnSignals(stopService: () => Promise<void>, shutdownSeconds: number): void {
   let stopping = false
   const onSignal = () => {
+    if (stopping && cluster.isWorker) return
     if (stopping) process.exit(1)
     stopping = true
     setTimeout(() => process.exit(1), (shutdownSeconds + closingSeconds) * 1_000).unref()
@@ -123,7 +149,7 @@ const advice = new Map<unknown, string>([
   ],
   [
     'storage_unavailable',
-    'The folder of sealed files cannot be used. FILE_STORAGE_PATH names it; absent: files/ in DATA_DIR.',
+    'The place of sealed files cannot be used. FILE_STORAGE_PATH names the folder (absent: files/ in DATA_DIR), S3_BUCKET the bucket.',
   ],
 ])
 
@@ -139,7 +165,7 @@ function reasons(error: unknown): readonly string[] {
   if (known === undefined) {
     return [`Strongroom could not start: ${JSON.stringify(serializeError(error))}`]
   }
-  const cause = error instanceof Error ? codeOf(error.cause) : undefined
+  const cause = whyUnreachable(error) ?? (error instanceof Error ? codeOf(error.cause) : undefined)
   return [cause === undefined ? known : `${known} (${cause})`]
 }
 

@@ -5,6 +5,14 @@
 export const auditActions = [
   'auth.refused',
   'auth.refused_summary',
+  'auth.login',
+  'auth.renew',
+  'auth.logout',
+  'auth.password_change',
+  'auth.password_upgrade',
+  'auth.totp_begin',
+  'auth.totp_set',
+  'auth.totp_remove',
   'file.upload',
   'file.view',
   'file.download',
@@ -46,6 +54,9 @@ export const auditActions = [
   'record.team_grant',
   'patient.access_log_read',
   'patient.disclosures_read',
+  'ticket.issue',
+  'ticket.refused',
+  'ticket.end',
   'emergency.request',
   'emergency.end',
   'emergency.review',
@@ -56,11 +67,22 @@ export const auditActions = [
   'assignment.list',
   'assignment.create',
   'assignment.end',
+  'account.create',
+  'account.list',
+  'account.read',
+  'account.update',
+  'account.deactivate',
+  'permission.list',
+  'permission.create',
+  'permission.update',
+  'permission.delete',
   'person.shred',
   'hold.place',
   'hold.release',
   'storage.sweep',
   'storage.scrub',
+  'storage.migrate',
+  'database.move',
   'audit.logs_read',
   'audit.my_activity_read',
   'audit.stats_read',
@@ -88,9 +110,10 @@ export type AuditOutcome = 'success' | 'denied' | 'failed'
 
 /** Who acts and from where: from the verified token and the connection, never from a body. */
 export interface Actor {
+  /** The person whose relations decide: who calls, or whom a service acts for. */
   readonly userId: string
-  /** The person a service acts for. */
-  readonly onBehalfOf?: string | undefined
+  /** The service that acts for them; absent: they call in person. */
+  readonly service?: string | undefined
   readonly roles: readonly string[]
   readonly ip: string
   /** Capped, without control characters. */
@@ -105,7 +128,7 @@ export interface AuditFacts {
   /** Error code, or another word of a closed list, for what was not a plain success. */
   readonly reason?: string | undefined
   readonly fileId?: string | undefined
-  /** What is concerned where it is no file: a grant's person, a type, an assignment. */
+  /** What is concerned beside a file: a grant's person, a type, an assignment, the ticket of a reading. */
   readonly subjectId?: string | undefined
   readonly patientId?: string | undefined
   readonly grantId?: string | undefined
@@ -117,8 +140,11 @@ export interface AuditFacts {
   readonly emergencyId?: string | undefined
 }
 
-export interface AuditEvent extends AuditFacts, Omit<Actor, 'userId'> {
+export interface AuditEvent extends AuditFacts, Omit<Actor, 'userId' | 'service'> {
   readonly eventId: string
   readonly at: Date
+  /** Who called. */
   readonly actorId: string
+  /** The person they, a service, acted for. */
+  readonly onBehalfOf?: string | undefined
 }

@@ -7,6 +7,7 @@ import type { DaySum, EventCursor, EventFilter, ReportStore } from './ports.js'
 /** Events of one page of a stream. */
 const PAGE = 500
 
+/** May be short, or even empty, while there is a next: `next` alone tells that there are no more. */
 export interface EventPage {
   readonly events: readonly AuditEvent[]
   readonly next: EventCursor | undefined
@@ -50,11 +51,11 @@ export function auditReports({ audit, db, mayRead }: Dependencies) {
     if (!decision.allow) throw new StrongroomError(decision.code)
   }
   const page = async (filter: EventFilter, { limit, after }: PageWish): Promise<EventPage> => {
-    const found = await reports.events(filter, { limit: limit + 1, after })
+    const { events: found, lookedTo } = await reports.events(filter, { limit: limit + 1, after })
     const events = found.slice(0, limit)
     const last = events.at(-1)
     const isMore = found.length > limit && last !== undefined
-    return { events, next: isMore ? { at: last.at, id: last.eventId } : undefined }
+    return { events, next: isMore ? { at: last.at, id: last.eventId } : lookedTo }
   }
   const concerned = ({ patientId, fileId, userId }: EventFilter) => ({
     ...{ patientId, fileId, subjectId: userId },

@@ -36,6 +36,8 @@ export interface SealedWriter extends AuditWriter {
   oldest(): Date | undefined
   /** How far it is sealed, `taken` with it. */
   place(taken?: Unsealed): WriterPlace
+  /** No event numbered up to there is waiting to be sealed or under way. */
+  isSealedUpTo(number: number): boolean
   /** The highest number given. */
   highest(): number
 }
@@ -91,7 +93,7 @@ export function auditWriter(keys: Pick<AuditKeys, 'events'>): SealedWriter {
       }),
       rolledBack: end(undo),
       unknown: end(() => {
-        for (const event of placed) inDoubt.set(event.number, { event, since: Date.now() })
+        for (const event of placed) inDoubt.set(event.number, { event, since: performance.now() })
       }),
     }
   }
@@ -133,6 +135,11 @@ export function auditWriter(keys: Pick<AuditKeys, 'events'>): SealedWriter {
       const told = new Set(taken?.unused)
       const left = [...open].filter((number) => !told.has(number))
       return { writerId, ...placeOf([...left, ...certain.map(({ number }) => number)], highest) }
+    },
+    isSealedUpTo: (number) => {
+      const isLater = (other: number) => other > number
+      const undecided = [...open].filter((one) => !free.includes(one))
+      return undecided.every(isLater) && certain.every((event) => isLater(event.number))
     },
     highest: () => highest,
   }

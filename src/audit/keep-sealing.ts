@@ -22,8 +22,10 @@ export async function keepSealing(use: Dependencies) {
   await sealer.begin()
   let lookedAt = Number.NEGATIVE_INFINITY
   const round = async () => {
+    await sealer.hear()
     const head = await sealer.seal()
     if (head !== undefined) await onHead(head)
+    await sealer.answer()
     if (performance.now() - lookedAt < LOOK_AROUND_MS) return
     lookedAt = performance.now()
     await sealer.tell()

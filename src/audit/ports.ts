@@ -129,6 +129,14 @@ export interface SealStore {
   forget(writerId: string): Promise<void>
   /** Those that did not end and are not heard of for so many milliseconds; never `except`. */
   silent(ms: number, except: string): Promise<WriterPlace[]>
+  /** Asks all that did not end, but `except`, to seal what they wrote before; how many these are. */
+  ask(except: string): Promise<number>
+  /** What the writer was asked and has not answered. */
+  question(writerId: string): Promise<number | undefined>
+  /** All it wrote before that question is sealed. */
+  answer(writerId: string, question: number): Promise<void>
+  /** How many but `except` did not end and have left a question open, for less than `withinMs` so far. */
+  unanswered(except: string, withinMs: number): Promise<number>
   /** Events of a writer past a number, ascending. Without a code: only those as old as `minAgeMs`. */
   eventsOf(writerId: string, after: number, limit: number, minAgeMs: number): Promise<CodedEvent[]>
   /** Which of these numbers of the writer the log has. */
@@ -264,11 +272,14 @@ export interface DaySum {
 }
 
 export interface ReportStore {
-  /** Newest first. */
+  /**
+   * Newest first. What hardly anything goes with is looked for no further than `lookedTo`: where that is
+   * given, fewer than `limit` does not mean that there are no more.
+   */
   events(
     filter: EventFilter,
     page: { readonly limit: number; readonly after?: EventCursor | undefined },
-  ): Promise<AuditEvent[]>
+  ): Promise<{ readonly events: AuditEvent[]; readonly lookedTo?: EventCursor | undefined }>
   /** Sums of sealed events, by day, action and outcome. */
   sums(span: {
     readonly from: string

@@ -1,4 +1,5 @@
 import { isStrongroomError } from '../errors/strongroom-error.js'
+import type { Meter } from '../ports/meter.js'
 import type { Transactions } from '../ports/transactions.js'
 import { adoptWriters } from './adopt-writers.js'
 import { alertEvent } from './alert-event.js'
@@ -28,12 +29,17 @@ export interface SealerDependencies {
   /** This process alone can have the database open: every other writer is gone. */
   readonly isAlone: boolean
   readonly onProblem: (error: unknown) => void
+  readonly meter?: Pick<Meter, 'eventsSealed'> | undefined
 }
 
 /** What one process does about seals; its calls **must not** overlap. */
 export interface Sealer {
   /** Makes the writer known: before its first event. */
   begin(): Promise<void>
+  /** Hears whether somebody asks that all written before be sealed: before `seal`. */
+  hear(): Promise<void>
+  /** Answers whoever asked, once that is so: after `seal`. */
+  answer(): Promise<void>
   /** Seals what is certain. The head, where there is a new one. */
   seal(): Promise<Head | undefined>
   /** Tells the others that this writer lives. */
@@ -69,13 +75,16 @@ export function sealer(use: SealerDependencies): Sealer {
     }
     return made
   }
+  const { hear, answer } = answering(use)
   const tell = () => db.stores.seals.saw(writer.place())
   return {
     begin: async () => {
       await tell()
       await chain.look()
     },
+    hear,
     seal,
+    answer,
     tell,
     adopt: () => adoptWriters({ ...use, ...chain }),
     end: async () => {
@@ -144,7 +153,7 @@ const isSame = (one: Head, other: Head) =>
 
 type Chain = ReturnType<typeof openChain>
 
-function sealingTaken({ db, writer }: SealerDependencies, chain: Chain) {
+function sealingTaken({ db, writer, meter }: SealerDependencies, chain: Chain) {
   /** One whose COMMIT nobody answered for: what is in it is neither sealed nor not. */
   let unsure: { readonly seal: CodedSeal; readonly taken: Unsealed } | undefined
 
@@ -176,6 +185,7 @@ function sealingTaken({ db, writer }: SealerDependencies, chain: Chain) {
       })
       writer.sealed(taken)
       chain.saw(seal)
+      meter?.eventsSealed(taken.events.length)
       return headOf(seal)
     } catch (error) {
       if (made !== undefined && isStrongroomError(error, 'commit_unknown')) {
@@ -189,6 +199,22 @@ function sealingTaken({ db, writer }: SealerDependencies, chain: Chain) {
   return { settle, sealTaken }
 }
 
+function answering({ db, writer }: SealerDependencies): Pick<Sealer, 'hear' | 'answer'> {
+  let heard: { readonly question: number; readonly upTo: number } | undefined
+  return {
+    hear: async () => {
+      if (heard !== undefined) return
+      const question = await db.stores.seals.question(writer.writerId)
+      if (question !== undefined) heard = { question, upTo: writer.highest() }
+    },
+    answer: async () => {
+      if (heard === undefined || !writer.isSealedUpTo(heard.upTo)) return
+      await db.stores.seals.answer(writer.writerId, heard.question)
+      heard = undefined
+    },
+  }
+}
+
 function contentOf(writerId: string, { events, unused }: Unsealed): SealContent {
   return {
     ...{ writerId, ...sealed(events), missing: '', isAdopted: false },
@@ -198,7 +224,7 @@ function contentOf(writerId: string, { events, unused }: Unsealed): SealContent 
 
 /** Looks up what became of transactions whose end nobody told, once it is certain that they have one. */
 async function resolveDoubts({ db, writer }: SealerDependencies): Promise<void> {
-  const before = Date.now() - DOUBT_ENDS_MS
+  const before = performance.now() - DOUBT_ENDS_MS
   const numbers = writer.doubtful().flatMap(({ event, since }) => {
     return since <= before ? [event.number] : []
   })

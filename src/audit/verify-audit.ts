@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
 import { alertEvent } from './alert-event.js'
@@ -9,6 +10,8 @@ import { type Head } from './seal.js'
 import { openHead, type SignedHead } from './signed-head.js'
 import type { LogVerification, VerifyCourse } from './verify-log.js'
 
+const ASK_AGAIN_MS = 50
+
 interface Dependencies {
   readonly db: Transactions<{ readonly audit: AuditStore; readonly seals: SealStore }>
   readonly verifyLog: (course: VerifyCourse) => Promise<LogVerification>
@@ -19,8 +22,8 @@ interface Dependencies {
   readonly publicKey: string
   /** Heads this deployment has put outside and can read back. */
   readonly keptHeads: () => Promise<readonly string[]>
-  /** Waits until the other processes have sealed what they wrote before. */
-  readonly settle: (signal: AbortSignal) => Promise<void>
+  /** Milliseconds within which a process that lives has sealed what it wrote. */
+  readonly settleMs: number
 }
 
 export interface VerifyWish extends Pick<VerifyCourse, 'signal' | 'progress'> {
@@ -57,8 +60,7 @@ async function verifyOnRecord(
 ): Promise<LogVerification> {
   const { db } = use
   await use.sealNow()
-  const others = await db.stores.seals.silent(0, use.writerId)
-  if (others.length > 0) await use.settle(signal)
+  await settleOthers(use, signal)
   const given = [...(await use.keptHeads()), ...heads]
   const opened = given.map((line) => openHead(use.publicKey, line))
   const anchors = opened.filter((head): head is SignedHead => head !== undefined)
@@ -77,6 +79,23 @@ async function verifyOnRecord(
     if (findings > 0) await audit.append(alertEvent('audit_damaged', { count: findings }))
   })
   return unsigned === 0 ? report : withUnsigned(report, unsigned)
+}
+
+/**
+ * Waits until the other processes have sealed what they wrote before this. One that was killed, or is of
+ * the version before, never says so: then no longer than that takes,
+ * and not again for the same one.
+ */
+async function settleOthers(
+  { db, writerId, settleMs }: Pick<Dependencies, 'db' | 'writerId' | 'settleMs'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { seals } = db.stores
+  if ((await seals.ask(writerId)) === 0) return
+  const until = performance.now() + settleMs
+  while (performance.now() < until && (await seals.unanswered(writerId, settleMs)) > 0) {
+    await pause(ASK_AGAIN_MS, undefined, { signal })
+  }
 }
 
 /** Who kept the heads cannot be believed, or they are another deployment's. */

@@ -13,6 +13,7 @@ const withoutKeys: ReadonlySet<string> = new Set([
   'keys.restore',
   'keys.put_back',
   'keys.drill',
+  'database.move',
 ])
 
 interface Dependencies {

@@ -1,6 +1,7 @@
 import { checkDevelopmentSecrets, keysDir } from '../config/development-secrets.js'
 import { showValue } from '../config/example.js'
-import { sections, type Variable, type VariableName } from '../config/variables.js'
+import type { Variable } from '../config/variable.js'
+import { sections, type VariableName } from '../config/variables.js'
 import { ConfigError, inspectConfig } from '../config.js'
 import type { ExitCode, Terminal } from './context.js'
 

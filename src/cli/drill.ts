@@ -10,9 +10,10 @@ import { inspectConfig } from '../config.js'
 import { copyEmbeddedDatabase } from '../db/copy-embedded-database.js'
 import { untilBrokenOff } from './broken-off.js'
 import { CommandFailure, type ExitCode, type Terminal, UsageError } from './context.js'
-import { type OpenerOptions, openBackupFile, unusable } from './opener.js'
+import { type OpenerOptions, openBackupFile } from './opener.js'
 import { asCommand, onDatabase, operateKeyless } from './operate-keyless.js'
 import { openRestoredKeys } from './restored-keys.js'
+import { unusable } from './secret-file.js'
 
 export interface DrillCommandOptions extends OpenerOptions {
   readonly backup: string
@@ -128,7 +129,7 @@ async function sourceOf(
   const at = (path: string) => resolve(terminal.cwd, path)
   if (databaseUrlFile !== undefined) {
     const url = readOnlyUrl(await readLine(at(databaseUrlFile)), databaseUrlFile)
-    const place = { databaseUrl: url, databasePoolSize: 2, dataDir: '' }
+    const place = { databaseUrl: url, databasePoolSize: 2, databaseQueueSize: 100, dataDir: '' }
     const context = { signal, progress: () => undefined }
     const sample = await onDatabase(place, 'keys-drill-sample', sampling, context)
     return { sample, filesDir: at(filesDir ?? ''), from: 'a restored PostgreSQL database' }
@@ -155,7 +156,12 @@ async function sampleOfCopy(
     await mustBeFolder(folder)
     await copyEmbeddedDatabase(folder, join(scratch, 'database'))
     signal.throwIfAborted()
-    const place = { databaseUrl: undefined, databasePoolSize: 1, dataDir: scratch }
+    const place = {
+      databaseUrl: undefined,
+      databasePoolSize: 1,
+      databaseQueueSize: 100,
+      dataDir: scratch,
+    }
     const context = { signal, progress: () => undefined }
     return await onDatabase(place, 'keys-drill-sample', sampling, context, { migrates: true })
   } finally {

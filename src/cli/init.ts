@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { readDevelopmentMasterKey } from '../config/development-secrets.js'
 import { quote } from '../config/example.js'
 import { newMasterKey, newSecret } from '../config/secrets.js'
+import type { composeSecrets } from '../config/variables-compose.js'
 import { hasCode, writePrivateFile } from '../config/write-private-file.js'
 import { ConfigError, inspectConfig } from '../config.js'
 import type { ExitCode, Terminal } from './context.js'
@@ -68,9 +70,6 @@ function renderEnv(earlier: Earlier, developmentKey: string | undefined): string
         `MASTER_KEYS=${developmentKey ?? newMasterKey()}`,
         '',
       ]
-  const password = has(earlier, 'POSTGRES_PASSWORD')
-    ? []
-    : ["# For docker compose's database.", `POSTGRES_PASSWORD=${newSecret(24)}`, '']
   const kept = Object.entries(earlier)
     .filter(([name, value]) => value !== '' && !freshNames.includes(name))
     .map(([name, value]) => `${name}=${quote(value)}`)
@@ -82,10 +81,25 @@ function renderEnv(earlier: Earlier, developmentKey: string | undefined): string
     '# What callers’ tokens are signed with (HS256): the portal needs the same.',
     `JWT_SECRET_KEY=${newSecret()}`,
     '',
-    ...password,
+    ...renderComposeSecrets(earlier),
     '# Bearer token for /metrics and the details of /health/ready.',
     `METRICS_TOKEN=${newSecret(24)}`,
     ...(kept.length === 0 ? [] : ['', '# Kept from the file before.', ...kept]),
     '',
   ].join('\n')
+}
+
+/** What the servers of docker-compose.yml ask for. Their volumes remember it, so it is never changed. */
+function renderComposeSecrets(earlier: Earlier): string[] {
+  const fresh: Record<keyof typeof composeSecrets, () => string> = {
+    POSTGRES_PASSWORD: () => newSecret(24),
+    REDIS_PASSWORD: () => newSecret(24),
+    GARAGE_ACCESS_KEY: () => `GK${randomBytes(12).toString('hex')}`,
+    GARAGE_SECRET_KEY: () => randomBytes(32).toString('hex'),
+    GARAGE_RPC_SECRET: () => randomBytes(32).toString('hex'),
+  }
+  const lines = Object.entries(fresh)
+    .filter(([name]) => !has(earlier, name))
+    .map(([name, make]) => `${name}=${make()}`)
+  return lines.length === 0 ? [] : ['# For the servers of docker-compose.yml.', ...lines, '']
 }

@@ -12,9 +12,10 @@ import { writePrivateFile } from '../config/write-private-file.js'
 import { type Config, readConfig } from '../config.js'
 import { untilBrokenOff } from './broken-off.js'
 import { CommandFailure, type ExitCode, type Terminal, UsageError } from './context.js'
-import { isThere, passphraseOf, unusable } from './opener.js'
+import { passphraseOf } from './opener.js'
 import { asCommand, operateKeyless } from './operate-keyless.js'
 import { quiet } from './restored-keys.js'
+import { isThere, unusable } from './secret-file.js'
 
 export interface KeysBackupOptions {
   readonly out: string

@@ -12,8 +12,9 @@ import type { KeyProvider } from '../keys/key-provider.js'
 import type { ComparedKeys } from '../operations/backup-operations.js'
 import { untilBrokenOff } from './broken-off.js'
 import { CommandFailure, type ExitCode, type Terminal, UsageError } from './context.js'
-import { isThere, type OpenerOptions, openBackupFile, unusable } from './opener.js'
+import { type OpenerOptions, openBackupFile } from './opener.js'
 import { operateKeyless } from './operate-keyless.js'
+import { isThere, unusable } from './secret-file.js'
 
 export interface KeysRestoreOptions extends OpenerOptions {
   readonly file: string

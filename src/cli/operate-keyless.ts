@@ -6,11 +6,12 @@ import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { BackupOperations } from '../operations/backup-operations.js'
 import { askService } from '../operations/control-client.js'
 import { controlSocketIn } from '../operations/control-socket.js'
+import type { DatabaseOperations } from '../operations/database-operations.js'
 import type { Operation, OperationContext } from '../operations/operation.js'
 import type { InputOf, ResultOf } from '../operations/operations.js'
 import { CommandFailure } from './context.js'
 
-type Name = keyof BackupOperations
+type Name = keyof BackupOperations | keyof DatabaseOperations
 
 /**
  * As `operate`, for what needs no keys and must work without: through the service that runs on the
@@ -21,9 +22,10 @@ export async function operateKeyless<N extends Name>(
   place: KeylessPlace,
   name: N,
   input: InputOf<N>,
-  signal: AbortSignal,
+  watching: AbortSignal | OperationContext,
 ): Promise<ResultOf<N>> {
-  const context = { signal, progress: () => undefined }
+  const context =
+    watching instanceof AbortSignal ? { signal: watching, progress: () => undefined } : watching
   return await asCommand(async () => {
     if (place.databaseUrl === undefined) {
       const socket = controlSocketIn(place.dataDir)

@@ -4,11 +4,14 @@ import { addAuditCommands } from './audit-commands.js'
 import { addBackupCommands } from './backup-commands.js'
 import { checkConfig } from './check-config.js'
 import { type ExitCode, explain, type Terminal } from './context.js'
+import { addDatabaseCommands } from './database-commands.js'
+import { type DoctorOptions, doctorCommand } from './doctor.js'
 import type { Action, Does } from './does.js'
 import { addErasureCommands } from './erasure-commands.js'
 import { init } from './init.js'
 import { addKeyCommands } from './key-commands.js'
 import { addOutboxCommands } from './outbox-commands.js'
+import { addPeopleCommands } from './people-commands.js'
 import { printExample } from './print-example.js'
 import { printToken, type TokenOptions } from './print-token.js'
 import { addStorageCommands } from './storage-commands.js'
@@ -52,11 +55,13 @@ function makeProgram({ out, err }: Terminal, does: Does): Command {
   addConfigCommands(config, does)
   addSetUpCommands(program, does)
   addStorageCommands(program, does)
+  addDatabaseCommands(program, does)
   const keys = program.command('keys').description('look after the master keys')
   addKeyCommands(keys, does)
   addBackupCommands(program, keys, does)
   addErasureCommands(program, does)
   addOutboxCommands(program, does)
+  addPeopleCommands(program, does)
   addAuditCommands(program.command('audit').description('look after the audit log'), does)
   return program
 }
@@ -77,6 +82,17 @@ function addConfigCommands(config: Command, does: Does): void {
 }
 
 function addSetUpCommands(program: Command, does: Does): void {
+  program
+    .command('doctor')
+    .description(
+      'look at the settings and at all the service needs: what is wrong, and how to mend it',
+    )
+    .option('--json', 'print what was found as JSON')
+    .addHelpText(
+      'after',
+      '\nFolders, database, keys, bucket, Redis and clocks. Nothing is changed. Exit code 0: nothing is wrong, 1: something is.',
+    )
+    .action(does<DoctorOptions>(doctorCommand))
   program
     .command('init')
     .description('write .env (0600) in the working directory, with fresh secrets')

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { Does } from './does.js'
 import { type JobsCommandOptions, jobsCommand } from './jobs.js'
 import { type ScrubCommandOptions, scrubCommand } from './scrub.js'
+import { type MigrateCommandOptions, migrateCommand } from './storage-migrate.js'
 import { type SweepCommandOptions, sweepCommand } from './sweep.js'
 
 /** Looking after what is stored. */
@@ -32,6 +33,23 @@ export function addStorageCommands(program: Command, does: Does): void {
       '\nNothing is changed and nothing leaves the service. Exit code 0: all is well; 1: damage, or refused.',
     )
     .action(does<ScrubCommandOptions>(scrubCommand))
+  program
+    .command('storage')
+    .description('move sealed files from one place to another')
+    .command('migrate')
+    .description('copy sealed files from the disk to S3, or back, while the service goes on')
+    .requiredOption('--to <place>', 's3 or disk')
+    .option('--verify', 'read and compare also what is at both places already')
+    .option('--remove-source', 'destroy at the old place what is at the new one and the same')
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      '\nMay be broken off and given again. The way of a move: this command; then the service with' +
+        '\nSTORAGE_DRIVER at the new place and STORAGE_FALLBACK at the old one; the command again; when it has' +
+        '\nnothing left to copy, --remove-source; then the service without STORAGE_FALLBACK.' +
+        '\nExit code 0: all is there; 1: some are damaged, or it is refused.',
+    )
+    .action(does<MigrateCommandOptions>(migrateCommand))
   program
     .command('jobs')
     .description('what the service does by itself: what is under way, due, or failed')

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
-import { inspect } from 'node:util'
+import { type AwsFiles, arrangeS3 } from './arrange-s3.js'
 import { transitKeyOf } from './key-places.js'
 import type { JwtSecret } from './secrets.js'
+import { unprintable } from './unprintable.js'
 import type { Values } from './variables.js'
 
 const MIB = 1_048_576
@@ -9,23 +10,17 @@ const MIB = 1_048_576
 /** Path asked at the portal's database service where ASSIGNMENTS_URL does not name another. */
 export const DEFAULT_ASSIGNMENTS_PATH = '/api/assignments/check'
 
-/** Freezes settings; printed, logged or put into JSON by mistake they say nothing. */
-export function unprintable<T extends object>(settings: T): Readonly<T> {
-  const hidden = { value: () => '[settings]', enumerable: false }
-  return Object.freeze(
-    Object.defineProperties(settings, { toJSON: hidden, [inspect.custom]: hidden }),
-  )
-}
-
 interface Place {
   /** Relative paths start from it. */
   readonly cwd: string
   /** The file VAULT_TOKEN came from. */
   readonly vaultTokenFile: string | undefined
+  /** The files the AWS keys came from. */
+  readonly awsFiles: AwsFiles
 }
 
 /** The settings by subject, from the variables' values. */
-export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
+export function arrange(values: Values, { cwd, vaultTokenFile, awsFiles }: Place) {
   const dataDir = resolve(cwd, values.DATA_DIR)
   return {
     production: values.NODE_ENV === 'production',
@@ -43,11 +38,18 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
         ? resolve(dataDir, 'files')
         : resolve(cwd, values.FILE_STORAGE_PATH),
     storageDriver: values.STORAGE_DRIVER,
+    /** Absent: everything is where `storageDriver` says. */
+    storageFallback: values.STORAGE_FALLBACK,
     /** PostgreSQL's connection string with its password; absent: the embedded database. */
     databaseUrl: values.DATABASE_URL,
     /** The same for the role that owns the tables; absent: that of `databaseUrl` does. */
     databaseOwnerUrl: values.DATABASE_OWNER_URL,
+    /** The same for the database that the embedded one is moved to. */
+    databaseMoveUrl: values.DATABASE_MOVE_URL,
     databasePoolSize: values.DATABASE_POOL_SIZE,
+    databaseQueueSize: values.DATABASE_QUEUE_SIZE,
+    /** Servers that production may speak to without TLS. */
+    clearTextHosts: values.CLEARTEXT_HOSTS,
     redisUrl: values.REDIS_URL,
     /** Roles as tokens name them → roles here. Names of ours that are not in it stand for themselves. */
     roleMap: values.ROLE_MAP,
@@ -83,6 +85,14 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
     keys: arrangeKeys(values, vaultTokenFile),
     jwt: arrangeJwt(values),
     oidc: arrangeOidc(values),
+    /** Whether callers are known without a secret made for development. */
+    knowsCallers:
+      arrangeJwt(values).secrets !== undefined ||
+      arrangeOidc(values).issuer !== undefined ||
+      values.LOCAL_ACCOUNTS === true,
+    /** Whether there are accounts of our own. */
+    accounts: values.LOCAL_ACCOUNTS ?? arrangeOidc(values).issuer === undefined,
+    secondFactorFor: values.REQUIRE_SECOND_FACTOR,
     uploads: arrangeUploads(values),
     assignments: arrangeAssignments(values),
     emergency: Object.freeze({
@@ -90,9 +100,11 @@ export function arrange(values: Values, { cwd, vaultTokenFile }: Place) {
       maxRecords: values.EMERGENCY_MAX_RECORDS,
     }),
     documents: arrangeDocuments(values),
-    s3: arrangeS3(values),
+    s3: arrangeS3(values, awsFiles),
     outbound: arrangeOutbound(values),
     outbox: arrangeOutbox(values),
+    /** Absent: nothing is traced. */
+    traces: arrangeTraces(values),
   }
 }
 
@@ -149,7 +161,7 @@ function arrangeHttp(values: Values) {
     corsAllowedOrigins: values.CORS_ALLOWED_ORIGINS,
     /** Sources of the CSP directive `frame-ancestors`, keywords with their quotes. */
     frameAncestors: values.FRAME_ANCESTORS,
-    /** Hosts answered to, in lower case, some with port, `.name` with subdomains; empty: any. */
+    /** Hosts answered to, in lower case, some with port, `.name` with subdomains; empty: all. */
     allowedHosts: values.ALLOWED_HOSTS.includes('*')
       ? []
       : values.ALLOWED_HOSTS.map((host) => host.toLowerCase()),
@@ -158,6 +170,13 @@ function arrangeHttp(values: Values) {
     /** Whether older clients get 400 for a file too large. */
     legacyStatus: values.LEGACY_STATUS,
     cookieAuth: values.COOKIE_AUTH,
+    /** Behind a proxy that says how it was reached. */
+    requiresHttps:
+      values.REQUIRE_HTTPS ?? (values.NODE_ENV === 'production' && values.TRUST_PROXY !== false),
+    rateLimits: Object.freeze({
+      perPerson: values.RATE_LIMIT_PER_PERSON,
+      perAddress: values.RATE_LIMIT_PER_ADDRESS,
+    }),
     metricsToken: values.METRICS_TOKEN,
   })
 }
@@ -175,6 +194,7 @@ function arrangeJwt(values: Values) {
     audience: values.JWT_AUDIENCE,
     clockToleranceSeconds: values.JWT_CLOCK_TOLERANCE_SECONDS,
     serviceClients: values.SERVICE_CLIENTS,
+    primary: values.PRIMARY_IDENTITY,
   })
 }
 
@@ -187,6 +207,10 @@ function arrangeOidc(values: Values) {
   return unprintable({
     issuer: values.OIDC_ISSUER ?? keycloakIssuer,
     audience: values.OIDC_AUDIENCE,
+    /** How long a key that was withdrawn may still be believed. */
+    freshMs: values.OIDC_KEYS_SECONDS * 1_000,
+    outageMs: values.OIDC_OUTAGE_SECONDS * 1_000,
+    timeoutMs: values.OIDC_TIMEOUT_MS,
     jwksUri: values.OIDC_JWKS_URI,
     clientId: values.OIDC_CLIENT_ID,
     clientSecret: values.OIDC_CLIENT_SECRET,
@@ -240,26 +264,6 @@ function arrangeDocuments(values: Values) {
   })
 }
 
-function arrangeS3(values: Values) {
-  const sse = values.S3_SSE ?? (values.S3_ENDPOINT === undefined ? 'AES256' : 'none')
-  return unprintable({
-    region: values.AWS_REGION,
-    accessKeyId: values.AWS_ACCESS_KEY_ID,
-    secretAccessKey: values.AWS_SECRET_ACCESS_KEY,
-    roleArn: values.AWS_ROLE_ARN,
-    roleSessionName: values.AWS_ROLE_SESSION_NAME,
-    roleSessionSeconds: values.AWS_ROLE_SESSION_DURATION,
-    bucket: values.S3_BUCKET,
-    prefix: values.S3_PREFIX ?? '',
-    endpoint: values.S3_ENDPOINT,
-    forcePathStyle: values.S3_FORCE_PATH_STYLE,
-    useAccelerate: values.S3_USE_ACCELERATE,
-    sse: sse === 'none' ? undefined : sse,
-    createBucket: values.S3_CREATE_BUCKET,
-    verifyOnInit: values.S3_VERIFY_ON_INIT,
-  })
-}
-
 function arrangeOutbound(values: Values) {
   return unprintable({
     auditAnchor: values.AUDIT_ANCHOR,
@@ -281,5 +285,21 @@ function arrangeOutbox(values: Values) {
         : { url: values.AUDIT_SINK_URL, token: values.DATABASE_SERVICE_TOKEN },
     retry: { firstMs: firstSeconds * 1_000, maxMs: maxSeconds * 1_000 },
     giveUpMs: values.OUTBOX_GIVE_UP_HOURS * 3_600_000,
+  })
+}
+
+/** As OpenTelemetry has it: the general endpoint is a base, that of traces a whole URL. */
+function arrangeTraces(values: Values) {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: base, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: whole } = values
+  const endpoint =
+    whole ?? (base === undefined ? undefined : `${base.replace(/\/+$/, '')}/v1/traces`)
+  if (endpoint === undefined || values.OTEL_SDK_DISABLED) return undefined
+  return unprintable({
+    endpoint,
+    headers: values.OTEL_EXPORTER_OTLP_HEADERS ?? {},
+    serviceName: values.OTEL_SERVICE_NAME,
+    attributes: values.OTEL_RESOURCE_ATTRIBUTES,
+    sampler: values.OTEL_TRACES_SAMPLER,
+    ratio: values.OTEL_TRACES_SAMPLER_ARG,
   })
 }

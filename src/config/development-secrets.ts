@@ -14,7 +14,10 @@ export interface Secrets {
   readonly notices: readonly string[]
 }
 
-type Settings = Pick<Config, 'production' | 'dataDir' | 'filesDir' | 'keys' | 'jwt'>
+type Settings = Pick<
+  Config,
+  'production' | 'dataDir' | 'filesDir' | 'keys' | 'jwt' | 'knowsCallers'
+>
 
 interface SecretFile {
   readonly name: string
@@ -62,9 +65,7 @@ export async function provideSecrets(settings: Settings): Promise<Secrets> {
   const keys =
     settings.keys.masterKeys ??
     (needsMasterKey(settings) ? [await developmentMasterKey(settings, notices)] : [])
-  const jwtSecrets = settings.jwt.secrets ?? [
-    { kid: undefined, secret: await provide(jwtSecretFile, settings, notices) },
-  ]
+  const jwtSecrets = await jwtSecretsOf(settings, notices)
   return { masterKeys: keys, jwtSecrets, notices }
 }
 
@@ -73,10 +74,14 @@ export async function provideJwtSecrets(
   settings: Settings,
 ): Promise<Pick<Secrets, 'jwtSecrets' | 'notices'>> {
   const notices: string[] = []
-  const jwtSecrets = settings.jwt.secrets ?? [
-    { kid: undefined, secret: await provide(jwtSecretFile, settings, notices) },
-  ]
-  return { jwtSecrets, notices }
+  return { jwtSecrets: await jwtSecretsOf(settings, notices), notices }
+}
+
+/** None is made where callers are known otherwise: it would be a second way in that nobody asked for. */
+async function jwtSecretsOf(settings: Settings, notices: string[]): Promise<readonly JwtSecret[]> {
+  if (settings.jwt.secrets !== undefined) return settings.jwt.secrets
+  if (settings.knowsCallers) return []
+  return [{ kid: undefined, secret: await provide(jwtSecretFile, settings, notices) }]
 }
 
 /**
@@ -85,7 +90,9 @@ export async function provideJwtSecrets(
  * @throws ConfigError as provideSecrets
  */
 export async function checkDevelopmentSecrets(settings: Settings): Promise<void> {
-  if (settings.jwt.secrets === undefined) await readSecret(jwtSecretFile, keysDir(settings))
+  if (!settings.knowsCallers) {
+    await readSecret(jwtSecretFile, keysDir(settings))
+  }
   if (settings.keys.masterKeys !== undefined || !needsMasterKey(settings)) return
   if ((await readDevelopmentMasterKey(settings)) !== undefined) return
   const path = join(keysDir(settings), masterKeyFile.name)

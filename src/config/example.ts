@@ -1,4 +1,5 @@
-import { sections, type Variable, type VariableName } from './variables.js'
+import type { Variable } from './variable.js'
+import { sections, type VariableName } from './variables.js'
 
 const introduction = `Every variable there is, with its default. Copy to .env and change what differs, or let
 'npx strongroom init' write a .env with fresh secrets; 'npx strongroom config check' says what is

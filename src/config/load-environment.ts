@@ -11,6 +11,8 @@ import type { Environment } from './read-variables.js'
  * @throws ConfigError where `.env` is there but cannot be read
  */
 export function loadEnvironment(cwd: string = process.cwd()): Environment {
+  // What the AWS SDK would say of this version of Node is for whoever builds the service, not who runs it.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
   return { ...readEnvFile(resolve(cwd, '.env')), ...process.env }
 }
 

@@ -2,13 +2,8 @@ import { readFileSync } from 'node:fs'
 import { WrongValue } from './kinds.js'
 import { similarName } from './similar-name.js'
 import { inertNames, refusedNames } from './unavailable.js'
-import {
-  ignoredNames,
-  type Values,
-  type Variable,
-  type VariableName,
-  variables,
-} from './variables.js'
+import type { Variable } from './variable.js'
+import { ignoredNames, type Values, type VariableName, variables } from './variables.js'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

@@ -1,7 +1,10 @@
 import { join, relative, sep } from 'node:path'
+import { isLoopback } from './addresses.js'
 import type { arrange } from './arrange.js'
 import { regionOfKmsKey } from './key-places.js'
 import type { Reading } from './read-variables.js'
+import { checkAwsKeys, checkS3 } from './rules-s3.js'
+import { checkTransport } from './rules-transport.js'
 import { weaknessOf } from './secrets.js'
 import type { VariableName } from './variables.js'
 
@@ -20,15 +23,27 @@ export function findProblems(reading: Reading, settings: Settings): Findings {
   checkExposure(reading, settings, findings)
   checkFolders(settings, findings)
   checkKeys(reading, settings, findings)
+  checkS3(reading, settings, findings)
   checkAssignments(reading, settings, findings)
-  checkOutbox(reading, settings, findings)
+  checkOutbox(reading, findings)
   checkAnchor(settings, findings)
   if (settings.databaseOwnerUrl !== undefined && settings.databaseUrl === undefined) {
     findings.problems.push('DATABASE_OWNER_URL: expected with DATABASE_URL only')
   }
+  if (settings.databaseMoveUrl !== undefined && settings.databaseUrl !== undefined) {
+    findings.notices.push('DATABASE_MOVE_URL has no effect beside DATABASE_URL: the move is over')
+  }
   checkTickets(reading, findings)
+  checkTransport(reading, settings, findings)
+  checkCallers(reading, settings, findings)
   if (settings.workers > 1 && !reading.given.has('DATABASE_URL')) {
     findings.problems.push('WORKERS: expected 1, as the embedded database serves one process')
+  }
+  if (settings.workers > 1) {
+    const connections = settings.workers * settings.databasePoolSize
+    findings.notices.push(
+      `WORKERS=${settings.workers}: up to ${connections} connections to PostgreSQL; limits of uploads and rates are each worker’s`,
+    )
   }
   return findings
 }
@@ -73,7 +88,7 @@ function needsMasterKeys({ given }: Reading, { keys }: Settings): boolean {
 
 function checkKeys(reading: Reading, settings: Settings, { problems, notices }: Findings): void {
   const { given } = reading
-  const { keys, production } = settings
+  const { keys } = settings
   const expect = (isThere: boolean, rule: string) => {
     if (!isThere) problems.push(rule)
   }
@@ -92,22 +107,10 @@ function checkKeys(reading: Reading, settings: Settings, { problems, notices }: 
   if (keys.outageMs > 0 && keys.outageMs < keys.cacheMs) {
     notices.push('KEY_OUTAGE_SECONDS is shorter than KEY_CACHE_SECONDS: no outage is bridged')
   }
-  if (!production) return
-  for (const [name, address] of [
-    ['VAULT_ADDR', keys.vault.address],
-    ['KMS_ENDPOINT', keys.kms.endpoint],
-  ] as const) {
-    const isSafe = address === undefined || isEncryptedOrLocal(address)
-    expect(isSafe, `${name}: expected https://…, or loopback (NODE_ENV=production)`)
-  }
 }
 
 function checkAws({ given }: Reading, { keys: { kms } }: Settings, findings: Findings): void {
-  if (given.has('AWS_ACCESS_KEY_ID') !== given.has('AWS_SECRET_ACCESS_KEY')) {
-    findings.problems.push(
-      'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: expected both, or neither for the machine’s own role',
-    )
-  }
+  checkAwsKeys(given, findings.problems)
   if (given.has('AWS_ROLE_ARN')) {
     findings.notices.push(
       'AWS_ROLE_ARN is not assumed for KMS, unless the SDK does by AWS_WEB_IDENTITY_TOKEN_FILE of the environment',
@@ -122,19 +125,16 @@ function checkAws({ given }: Reading, { keys: { kms } }: Settings, findings: Fin
   }
 }
 
-function isEncryptedOrLocal(address: string): boolean {
-  const { protocol, hostname } = new URL(address)
-  return protocol === 'https:' || isLoopback(hostname.replace(/^\[|\]$/g, ''))
-}
-
 function checkProduction(reading: Reading, settings: Settings, { problems }: Findings): void {
   if (!settings.production) return
   const refuse = (rule: string) => problems.push(`${rule} (NODE_ENV=production)`)
   if (needsMasterKeys(reading, settings)) {
     refuse('MASTER_KEYS: expected at least one Fernet key, as development keys are refused')
   }
-  if (!hasJwtSecret(reading)) {
-    refuse('JWT_SECRET_KEY or JWT_SECRET_KEYS: expected a secret, as development ones are refused')
+  if (!settings.knowsCallers) {
+    refuse(
+      'JWT_SECRET_KEY, JWT_SECRET_KEYS, OIDC_ISSUER or LOCAL_ACCOUNTS: expected, as development secrets are refused',
+    )
   }
   if (settings.http.corsAllowedOrigins === '*') {
     refuse('CORS_ALLOWED_ORIGINS: expected origins by name, not *')
@@ -144,19 +144,16 @@ function checkProduction(reading: Reading, settings: Settings, { problems }: Fin
   }
 }
 
-/** Whether only this machine can reach an address. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
-}
-
 function checkExposure(reading: Reading, settings: Settings, { problems }: Findings): void {
   if (settings.production || isLoopback(settings.http.host)) return
   const rule = 'as development secrets serve on loopback only (HOST)'
   if (needsMasterKeys(reading, settings)) {
     problems.push(`MASTER_KEYS: expected at least one Fernet key, ${rule}`)
   }
-  if (!hasJwtSecret(reading)) {
-    problems.push(`JWT_SECRET_KEY or JWT_SECRET_KEYS: expected a secret, ${rule}`)
+  if (!settings.knowsCallers) {
+    problems.push(
+      `JWT_SECRET_KEY, JWT_SECRET_KEYS, OIDC_ISSUER or LOCAL_ACCOUNTS: expected, ${rule}`,
+    )
   }
 }
 
@@ -190,11 +187,7 @@ function isPlainWebUrl(url: string | undefined): boolean {
   return username === '' && password === '' && hash === ''
 }
 
-function checkOutbox(
-  { given, values }: Reading,
-  { production }: Settings,
-  { problems, notices }: Findings,
-): void {
+function checkOutbox({ given, values }: Reading, { problems, notices }: Findings): void {
   const { AUDIT_SINK_URL: sink, WEBHOOK_URL: webhook } = values
   if (webhook !== undefined && !given.has('WEBHOOK_SECRET')) {
     problems.push('WEBHOOK_SECRET: expected what webhooks are signed with (WEBHOOK_URL)')
@@ -205,19 +198,48 @@ function checkOutbox(
   if (sink !== undefined && values.DATABASE_SERVICE_TOKEN === undefined) {
     notices.push('DATABASE_SERVICE_TOKEN is absent: AUDIT_SINK_URL is posted to without a token')
   }
-  if (!production) return
-  for (const [name, address] of [
-    ['AUDIT_SINK_URL', sink],
-    ['WEBHOOK_URL', webhook],
-  ] as const) {
-    if (address === undefined || isEncryptedOrLocal(address)) continue
-    problems.push(`${name}: expected https://…, or loopback (NODE_ENV=production)`)
+}
+
+/** Who is known, and by what. */
+function checkCallers(reading: Reading, settings: Settings, findings: Findings): void {
+  const { given } = reading
+  const { problems, notices } = findings
+  const { oidc, jwt, production, http } = settings
+  const { issuer, audience, clientId, clientSecret } = oidc
+  if (issuer === undefined) {
+    for (const name of ['OIDC_AUDIENCE', 'OIDC_CLIENT_ID', 'OIDC_JWKS_URI'] as const) {
+      if (given.has(name)) problems.push(`OIDC_ISSUER: expected with ${name}`)
+    }
+  } else if (audience === undefined && clientId === undefined) {
+    problems.push(
+      'OIDC_AUDIENCE or OIDC_CLIENT_ID: expected, as tokens for other services of the same issuer would be taken',
+    )
+  }
+  if (clientSecret !== undefined && clientId === undefined) {
+    problems.push('OIDC_CLIENT_ID: expected with OIDC_CLIENT_SECRET')
+  }
+  if (jwt.primary === 'oidc' && issuer === undefined) {
+    problems.push('PRIMARY_IDENTITY: oidc expects OIDC_ISSUER')
+  }
+  if (jwt.primary === 'local' && !settings.accounts) {
+    problems.push('PRIMARY_IDENTITY: local expects LOCAL_ACCOUNTS=true')
+  }
+  if (jwt.primary === 'shared' && issuer !== undefined && !hasJwtSecret(reading)) {
+    problems.push('PRIMARY_IDENTITY: shared expects JWT_SECRET_KEY')
+  }
+  if (http.cookieAuth && issuer !== undefined && clientId === undefined) {
+    notices.push('OIDC_CLIENT_ID is absent: sessions of cookies end with their access token')
+  }
+  if (production && http.trustProxy === false) {
+    notices.push(
+      'TRUST_PROXY is absent: whether callers came by https cannot be known, and is not demanded',
+    )
   }
 }
 
-function checkTickets({ values }: Reading, { notices }: Findings): void {
+function checkTickets({ values, given }: Reading, { notices }: Findings): void {
   for (const name of ['UPLOAD_TICKET_SECONDS', 'VIEW_TICKET_SECONDS'] as const) {
-    if (values[name] > values.TICKET_MAX_SECONDS) {
+    if (given.has(name) && values[name] > values.TICKET_MAX_SECONDS) {
       notices.push(`${name} is cut to TICKET_MAX_SECONDS (${values.TICKET_MAX_SECONDS})`)
     }
   }

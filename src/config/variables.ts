@@ -8,7 +8,6 @@ import {
   frameAncestors,
   hostName,
   integer,
-  jsonObject,
   type Kind,
   list,
   oneOf,
@@ -17,56 +16,14 @@ import {
   url,
 } from './kinds.js'
 import { retrySeconds, webhookEvent, webhookSecrets } from './outbox.js'
-import { roleMap } from './roles.js'
-import { type JwtSecret, jwtSecrets, masterKeys } from './secrets.js'
+import { masterKeys } from './secrets.js'
+import { optional, plain, seconds, secret, type Variable, variable } from './variable.js'
+import { callers } from './variables-callers.js'
+import { composeSecrets } from './variables-compose.js'
+import { database } from './variables-database.js'
+import { s3 } from './variables-s3.js'
+import { watching } from './variables-watching.js'
 
-/** A variable of the environment: what it is for, how it is read, what holds without it. */
-export interface Variable<T> {
-  /** One line for `.env.example` and `config check`. */
-  readonly help: string
-  readonly kind: Kind<T>
-  readonly fallback: T
-  /** Never printed; may also come as `NAME_FILE`, the path of a file that holds it. */
-  readonly secret: boolean
-  /** May be repeated in an error message: words and numbers, nothing that could carry credentials. */
-  readonly printable: boolean
-  /** Names of older services, accepted with a notice. */
-  readonly older: readonly string[]
-  /** Value shown in `.env.example` where the fallback says too little. */
-  readonly example: string | undefined
-}
-
-interface Facts {
-  older?: readonly string[]
-  example?: string
-}
-
-const variable = <T>(
-  help: string,
-  kind: Kind<T>,
-  fallback: T,
-  facts: Facts & { secret?: boolean; printable?: boolean } = {},
-): Variable<T> => ({
-  help,
-  kind,
-  fallback: Object.freeze(fallback),
-  secret: facts.secret ?? false,
-  printable: facts.printable ?? false,
-  older: facts.older ?? [],
-  example: facts.example,
-})
-
-/** A number, a flag or a word: has a fallback, and may be repeated in an error. */
-const plain = <T>(help: string, kind: Kind<T>, fallback: NoInfer<T>, facts: Facts = {}) =>
-  variable(help, kind, fallback, { ...facts, printable: true })
-
-const optional = <T>(help: string, kind: Kind<T>, facts: Facts = {}) =>
-  variable<T | undefined>(help, kind, undefined, facts)
-
-const secret = <T>(help: string, kind: Kind<T>, facts: Facts = {}) =>
-  variable<T | undefined>(help, kind, undefined, { ...facts, secret: true })
-
-const seconds = (min: number, max: number) => integer(min, max, 'seconds')
 const days = (min: number, max: number) => integer(min, max, 'days')
 
 const token = text({
@@ -80,8 +37,6 @@ const pathPrefix: Kind<string> = (value) =>
     pattern: /^\/?[\w.~-]+(?:\/[\w.~-]+)*\/?$/,
     expected: 'a path such as api/v1/',
   })(value).replace(/^\/|\/$/g, '')}`
-
-const anyJson = jsonObject<unknown>('a JSON object', (value) => value)
 
 const none: readonly string[] = []
 
@@ -99,7 +54,11 @@ export const sections = {
       '127.0.0.1',
     ),
     PORT: plain('Port to listen on; 0 takes a free one', integer(0, 65535), 8006),
-    WORKERS: plain('Processes; more than 1 needs DATABASE_URL', integer(1, 64), 1),
+    WORKERS: plain(
+      'Processes that serve, about one for each core; more than 1 needs DATABASE_URL. Limits such as MAX_CONCURRENT_UPLOADS and DATABASE_POOL_SIZE are of each',
+      integer(1, 64),
+      1,
+    ),
     LOG_LEVEL: plain(
       'How much is logged',
       oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
@@ -124,28 +83,14 @@ export const sections = {
       example: 'storage/files',
     }),
     STORAGE_DRIVER: plain('Where sealed bytes are kept', oneOf(['disk', 's3']), 'disk'),
-    DATABASE_URL: secret(
-      'PostgreSQL 15 or newer; absent: the embedded database',
-      connection(['postgres:', 'postgresql:']),
-      { example: 'postgres://strongroom:password@localhost:5432/strongroom' },
+    STORAGE_FALLBACK: optional(
+      'Where they were kept before: what is not in STORAGE_DRIVER’s yet is read there (strongroom storage migrate)',
+      oneOf(['disk', 's3']),
+      { example: 's3' },
     ),
-    DATABASE_OWNER_URL: secret(
-      'The same database for the role that owns the tables: it migrates, and the role of DATABASE_URL can then change nothing in the audit log; absent: one role for both',
-      connection(['postgres:', 'postgresql:']),
-      { example: 'postgres://strongroom_owner:password@localhost:5432/strongroom' },
-    ),
-    DATABASE_POOL_SIZE: plain(
-      'Connections to PostgreSQL of one process',
-      integer(2, 200, 'connections'),
-      10,
-    ),
-    ALLOW_EMBEDDED: plain('Lets the embedded database serve in production', flag, false),
-    POSTGRES_PASSWORD: secret('Read by docker-compose.yml only, for its database', text()),
-    REDIS_URL: secret('Redis in front of the database', connection(['redis:', 'rediss:']), {
-      example: 'redis://localhost:6379',
-    }),
+    ...database,
   },
-  'Keys and callers': {
+  Keys: {
     MASTER_KEYS: secret(
       'Fernet keys, separated by commas: the first wraps, all unwrap. Lost keys are lost files',
       masterKeys,
@@ -211,78 +156,29 @@ export const sections = {
       transitKeys,
       { example: 'strongroom:2,strongroom:1' },
     ),
-    JWT_SECRET_KEY: secret(
-      'Secret the callers’ tokens are signed with (HS256), at least 32 bytes',
-      text({ maxLength: 8192 }),
-      { older: ['JWT_SECRET'] },
-    ),
-    JWT_SECRET_KEYS: secret<readonly JwtSecret[]>(
-      'Several such secrets: JSON {"kid": "secret"}',
-      jwtSecrets,
-    ),
-    JWT_USER_CLAIM: optional(
-      'Claim that holds the user id; absent: sub, else user_id',
-      text({ maxLength: 128 }),
-      { example: 'user_id' },
-    ),
-    JWT_ISSUER: optional('Issuer (iss) a token must name; absent: any', text(), {
-      example: 'https://portal.example',
-    }),
-    JWT_AUDIENCE: optional('Audience (aud) a token must name; absent: any', text(), {
-      example: 'strongroom',
-    }),
-    JWT_CLOCK_TOLERANCE_SECONDS: plain(
-      'How far the clocks of issuer and service may differ',
-      seconds(0, 300),
-      5,
-    ),
-    ROLE_MAP: variable<ReadonlyMap<string, readonly string[]>>(
-      'Roles as they stand in tokens → roles here: JSON',
-      roleMap,
-      new Map(),
-      { example: '{"doctor": "clinician", "records-office": ["auditor"]}' },
-    ),
-    SERVICE_CLIENTS: optional(
-      'Service accounts: JSON, client → roles it may act for and actions',
-      anyJson,
-      { example: '{"portal-api": {"roles": ["patient"], "actions": ["view"]}}' },
-    ),
-    COOKIE_AUTH: plain('Accept the access_token cookie too', flag, false),
-    OIDC_ISSUER: optional('OpenID Connect issuer', url(), {
-      older: ['KEYCLOAK_ISSUER'],
-      example: 'https://login.example/realms/portal',
-    }),
-    OIDC_AUDIENCE: optional('Audience of its tokens', text(), {
-      older: ['KEYCLOAK_AUDIENCE'],
-      example: 'strongroom',
-    }),
-    OIDC_JWKS_URI: optional('Where its keys are, if not where its metadata say', url(), {
-      older: ['KEYCLOAK_JWKS_URI'],
-      example: 'https://login.example/realms/portal/certs',
-    }),
-    OIDC_CLIENT_ID: optional('Our client there', text(), {
-      older: ['KEYCLOAK_CLIENT_ID'],
-      example: 'strongroom',
-    }),
-    OIDC_CLIENT_SECRET: secret('Its secret', text({ maxLength: 8192 }), {
-      older: ['KEYCLOAK_CLIENT_SECRET'],
-    }),
-    KEYCLOAK_SERVER_URL: optional('Older way to name OIDC_ISSUER, with KEYCLOAK_REALM', url(), {
-      example: 'https://login.example',
-    }),
-    KEYCLOAK_REALM: optional('See KEYCLOAK_SERVER_URL', text(), { example: 'portal' }),
-    KEYCLOAK_SERVICE_ACCOUNT_EMAIL: optional(
-      'E-mail under which the order service’s account acted',
-      text(),
-      { example: 'service@portal.example' },
-    ),
   },
+  'Who is calling': callers,
   HTTP: {
     ALLOWED_HOSTS: variable(
-      'Host names this service answers to (.example.org: with subdomains); absent: any',
+      'Host names this service answers to (.example.org: with subdomains); absent: to all',
       list(hostName),
       none,
       { example: 'files.portal.example' },
+    ),
+    RATE_LIMIT_PER_PERSON: plain(
+      'Requests of one person in a minute, on one node; 0: no limit',
+      integer(0, 10_000_000, 'requests'),
+      6_000,
+    ),
+    RATE_LIMIT_PER_ADDRESS: plain(
+      'The same of one address (IPv6: /56); a hospital may be one',
+      integer(0, 10_000_000, 'requests'),
+      30_000,
+    ),
+    REQUIRE_HTTPS: optional(
+      'Refuse what did not reach the proxy in front by https; absent: in production with TRUST_PROXY',
+      flag,
+      { example: 'true' },
     ),
     CORS_ALLOWED_ORIGINS: variable<'*' | readonly string[]>(
       'Origins whose pages may call this service; absent: none',
@@ -499,50 +395,7 @@ export const sections = {
       example: 'https://orders.portal.example',
     }),
   },
-  S3: {
-    AWS_REGION: plain(
-      'Region of the bucket and of KMS',
-      text({ pattern: /^[a-z0-9-]+$/, expected: 'a region such as ap-southeast-2' }),
-      'ap-southeast-2',
-      { older: ['AWS_S3_REGION_NAME'] },
-    ),
-    AWS_ACCESS_KEY_ID: secret('Access key; absent: the machine’s own role', text()),
-    AWS_SECRET_ACCESS_KEY: secret('Its secret', text()),
-    AWS_SESSION_TOKEN: secret('Session token of a temporary key', text({ maxLength: 8192 })),
-    AWS_ROLE_ARN: optional(
-      'Role to assume',
-      text({ pattern: /^arn:[\w-]+:iam::\d*:role\/.+$/, expected: 'the ARN of a role' }),
-      { example: 'arn:aws:iam::123456789012:role/strongroom' },
-    ),
-    AWS_ROLE_SESSION_NAME: variable(
-      'Name of the session',
-      text({ pattern: /^[\w+=,.@-]{2,64}$/, expected: '2 to 64 of A-Z a-z 0-9 _ + = , . @ -' }),
-      'strongroom',
-    ),
-    AWS_ROLE_SESSION_DURATION: plain('Life of the session', seconds(900, 43_200), 14_400),
-    S3_BUCKET: optional(
-      'Bucket of the sealed files',
-      text({ pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, expected: 'a bucket name' }),
-      { older: ['AWS_S3_BUCKET_NAME', 'AWS_BUCKET_NAME'], example: 'strongroom-files' },
-    ),
-    S3_PREFIX: optional('Folder within the bucket', text({ maxLength: 512 }), {
-      example: 'strongroom/',
-    }),
-    S3_ENDPOINT: optional('An S3-compatible server of one’s own', url(), {
-      example: 'https://s3.portal.example',
-    }),
-    S3_FORCE_PATH_STYLE: plain('Address the bucket by path', flag, false),
-    S3_USE_ACCELERATE: plain('Transfer acceleration', flag, false),
-    S3_SSE: optional(
-      'Server-side encryption on top of ours; absent: AES256, none with S3_ENDPOINT',
-      oneOf(['AES256', 'aws:kms', 'none']),
-      { older: ['AWS_S3_SSE_ALGORITHM'], example: 'AES256' },
-    ),
-    S3_CREATE_BUCKET: plain('Make the bucket where it is missing', flag, false),
-    S3_VERIFY_ON_INIT: plain('Try the bucket at start', flag, true, {
-      older: ['AWS_S3_VERIFY_ON_INIT'],
-    }),
-  },
+  S3: s3,
   'Audit, scanning, webhooks': {
     AUDIT_SINK_URL: optional(
       'The portal’s own log: every audit event is posted there, with DATABASE_SERVICE_TOKEN as bearer',
@@ -578,6 +431,8 @@ export const sections = {
       72,
     ),
   },
+  'Read by docker-compose.yml alone': composeSecrets,
+  'Traces (OpenTelemetry)': watching,
 }
 
 type UnionToIntersection<U> = (U extends unknown ? (each: U) => void : never) extends (

@@ -28,17 +28,20 @@ const refused: Query = {
     )}
     order by count desc limit $3`,
 }
+/** Who opened it: the person, where a service acted for them. */
+const READER = 'coalesce(e.on_behalf_of, e.actor_id)'
 const opened: Query = {
   name: 'alerts-opened',
   text: `select actor_id as "actorId", count from (
-      select actor_id, count(distinct file_id)::int8 as count from audit_events
-      where at >= $1 and outcome = 'success' and action in ('record.view', 'record.download')
-        and actor_id <> patient_id
-      group by actor_id
+      select ${READER} as actor_id, count(distinct e.file_id)::int8 as count from audit_events e
+      where e.at >= $1 and e.outcome = 'success'
+        and e.action in ('record.view', 'record.download') and ${READER} <> e.patient_id
+      group by 1
     ) r
     where count >= $2 and ${isUntold('many_records', '$1', 'a.subject_id = r.actor_id')}
     order by count desc limit $3`,
 }
+/** In person: of whom a service acts for it is not known whether they are a clinician. */
 const sharedReadings: Query = {
   name: 'alerts-shared-readings',
   text: `select * from (
@@ -46,7 +49,7 @@ const sharedReadings: Query = {
         e.patient_id as "patientId", e.file_id as "fileId"
       from audit_events e join grants g on g.grant_id = e.grant_id
       where e.at >= $1 and e.outcome = 'success' and e.action in ('record.view', 'record.download')
-        and 'clinician' = any (e.roles) and e.actor_id <> e.patient_id and g.basis = 'explicit'
+        and e.on_behalf_of is null and 'clinician' = any (e.roles) and e.actor_id <> e.patient_id and g.basis = 'explicit'
       order by e.actor_id, e.patient_id, e.at
     ) r
     where ${isUntold(

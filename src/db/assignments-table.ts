@@ -1,5 +1,5 @@
-import type { AssignmentRow, AssignmentStore } from '../records/ports.js'
-import type { Query, Sql } from './database.js'
+import type { AssignmentQuery, AssignmentRow, AssignmentStore } from '../records/ports.js'
+import type { Query, Sql, SqlValue } from './database.js'
 import { run } from './run.js'
 
 /** From the start, up to but not including the end. */
@@ -11,15 +11,29 @@ const standing: Query = {
       select from assignments where clinician_id = $1 and patient_id = $2 and ${stands('$3')}
     ) as "found"`,
 }
-const list: Query = {
-  name: 'assignments-list',
-  text: `select assignment_id as "assignmentId", clinician_id as "clinicianId",
+/** Each filter is a condition only where it is asked for: what is left is served by an index. */
+const list = (query: AssignmentQuery): { query: Query; values: SqlValue[] } => {
+  const { clinicianId, patientId, after, limit } = query
+  const values: SqlValue[] = []
+  const names = ['assignments-list']
+  const conditions: string[] = []
+  const value = (given: SqlValue) => `$${values.push(given)}`
+  const where = (name: string, condition: string) => {
+    names.push(name)
+    conditions.push(condition)
+  }
+  if (clinicianId !== undefined) where('clinician', `clinician_id = ${value(clinicianId)}`)
+  if (patientId !== undefined) where('patient', `patient_id = ${value(patientId)}`)
+  if (after !== undefined) {
+    const cursor = `(${value(after.at)}::timestamptz, ${value(after.id)}::uuid)`
+    where('after', `(starts_at, assignment_id) < ${cursor}`)
+  }
+  const text = `select assignment_id as "assignmentId", clinician_id as "clinicianId",
       patient_id as "patientId", starts_at as "startsAt", ends_at as "endsAt",
       created_by as "createdBy"
-    from assignments
-    where ($1::text is null or clinician_id = $1) and ($2::text is null or patient_id = $2)
-      and ($3::timestamptz is null or (starts_at, assignment_id) < ($3::timestamptz, $4::uuid))
-    order by starts_at desc, assignment_id desc limit $5`,
+    from assignments ${conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`}
+    order by starts_at desc, assignment_id desc limit ${value(limit)}`
+  return { query: { name: names.join('-'), text }, values }
 }
 const insert: Query = {
   name: 'assignments-insert',
@@ -41,11 +55,10 @@ export function assignmentsTable(sql: Sql): AssignmentStore {
       const [row] = await sql.rows<{ found: boolean }>(standing, [clinicianId, patientId, at])
       return row?.found ?? false
     },
-    list: ({ clinicianId, patientId, after, limit }) =>
-      sql.rows<AssignmentRow>(list, [
-        ...[clinicianId ?? null, patientId ?? null],
-        ...[after?.at ?? null, after?.id ?? null, limit],
-      ]),
+    list: (wish) => {
+      const { query, values } = list(wish)
+      return sql.rows<AssignmentRow>(query, values)
+    },
     insert: (row) =>
       run(sql, insert, [
         ...[row.assignmentId, row.clinicianId, row.patientId],

@@ -1,6 +1,7 @@
 import type { MonthParts } from '../audit/ports.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import type { Database, Query } from './database.js'
+import { assertNotMoving } from './move/may-serve.js'
 import { sqlState } from './sql-errors.js'
 
 /** SQLSTATE lock_not_available, undefined_table. */
@@ -36,6 +37,8 @@ export function auditMonthParts(
       }),
     drop: ({ name }) =>
       asOwner(async (owner) => {
+        // Dropping a table is no change of its rows: nobody would note it.
+        await assertNotMoving(owner)
         const table = `audit_events_${name.replace('-', '_')}`
         try {
           await owner.transaction((sql) =>

@@ -61,6 +61,27 @@ const silent: Query = {
       and seen_at <= clock_timestamp() - $1::float8 * interval '1 millisecond'
     order by started_at, writer_id`,
 }
+const ask: Query = {
+  name: 'audit-writers-ask',
+  text: `update audit_writers set asked = asked + 1,
+      asked_at = case when asked > answered then asked_at else clock_timestamp() end
+    where ended_at is null and writer_id <> $1
+    returning writer_id`,
+}
+const question: Query = {
+  name: 'audit-writers-question',
+  text: `select asked as question from audit_writers where writer_id = $1 and asked > answered`,
+}
+const answer: Query = {
+  name: 'audit-writers-answer',
+  text: 'update audit_writers set answered = $2 where writer_id = $1',
+}
+const unanswered: Query = {
+  name: 'audit-writers-unanswered',
+  text: `select count(*)::integer as writers from audit_writers
+    where ended_at is null and writer_id <> $1 and asked > answered
+      and asked_at > clock_timestamp() - $2::float8 * interval '1 millisecond'`,
+}
 const eventsOf: Query = {
   name: 'audit-events-of-writer',
   text: `select ${codedColumns} from audit_events
@@ -109,6 +130,12 @@ export function auditSealsTable(sql: Sql): SealStore {
     end: async (writerId) => (await sql.rows(end, [writerId])).length > 0,
     forget: (writerId) => run(sql, forget, [writerId]),
     silent: (ms, except) => sql.rows<WriterPlace>(silent, [ms, except]),
+    ask: async (except) => (await sql.rows(ask, [except])).length,
+    question: async (writerId) =>
+      (await sql.rows<{ question: number }>(question, [writerId]))[0]?.question,
+    answer: (writerId, asked) => run(sql, answer, [writerId, asked]),
+    unanswered: async (except, withinMs) =>
+      (await sql.rows<{ writers: number }>(unanswered, [except, withinMs]))[0]?.writers ?? 0,
     eventsOf: async (writerId, number, limit, minAgeMs): Promise<CodedEvent[]> => {
       const rows =
         minAgeMs === 0

@@ -22,8 +22,8 @@ export type SqlValue =
  * timestamptz as Date, bytea as Buffer, json and jsonb parsed, text[] and uuid[] as string[],
  * date, timestamp and numeric as text.
  *
- * Errors: `database_unavailable` when no connection can be had, it is lost, or a time limit has
- * passed; `commit_unknown` when a connection was lost while a change outside a transaction was
+ * Errors: `database_unavailable` when no connection can be had, too many wait for one, it is lost, or
+ * a time limit has passed; `commit_unknown` when a connection was lost while a change outside a transaction was
  * being made. Errors of the statement itself pass as they are (`violatedConstraint`).
  */
 export interface Sql {
@@ -61,8 +61,20 @@ export interface Database extends Sql {
   script(text: string): Promise<void>
   /** Resolves when a statement went through. */
   ping(): Promise<void>
+  pool(): PoolState
   /** Waits for what is under way, then closes; a second call waits for the first. */
   close(): Promise<void>
+}
+
+/** Connections, at this moment. */
+export interface PoolState {
+  /** Open, `idle` ones among them. */
+  readonly size: number
+  readonly idle: number
+  /** Calls that wait for one. */
+  readonly waiting: number
+  /** There may be. */
+  readonly most: number
 }
 
 /** What both engines may be told. */
@@ -73,4 +85,6 @@ export interface DatabaseLimits {
   readonly transactionTimeoutMs?: number
   /** Milliseconds to wait for a free connection, or for a new one to be made. */
   readonly connectTimeoutMs?: number
+  /** Calls that may wait for a connection; more are refused at once. */
+  readonly queueLimit?: number
 }

@@ -99,6 +99,7 @@ function serveCluster(
   const database = createPooledDatabase({
     engine: 'embedded',
     pool,
+    queueLimit: options.queueLimit ?? 1_000,
     answerLimitMs: options.statementTimeoutMs ?? 30_000,
     transactionLimitMs: options.transactionTimeoutMs ?? 60_000,
     async closed() {

@@ -161,7 +161,11 @@ const endGrants: Query = {
 }
 const destroyPurposes: Query = {
   name: 'erasures-purposes',
-  text: `with notes as (delete from emergency_notes where patient_id = $1)
+  text: `with notes as (delete from emergency_notes where patient_id = $1),
+      account as (delete from accounts where user_id = $1 returning note_id),
+      permitted as (delete from permissions where user_id = $1 returning note_id),
+      gone as (delete from sealed_notes where user_id = $1
+        or note_id in (select note_id from permitted))
     update grants g set purpose = null, purpose_key_version = null from files f
     where f.file_id = g.file_id and f.owner_id = $1 and g.purpose is not null`,
 }

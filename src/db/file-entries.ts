@@ -1,6 +1,6 @@
 import type {
-  FileCursor,
   FileEntry,
+  FileKind,
   FileRow,
   FileStore,
   HeldGrant,
@@ -8,6 +8,7 @@ import type {
 } from '../files/ports.js'
 import type { GrantBasis } from '../keys/wrapping.js'
 import type { Query, Sql, SqlValue } from './database.js'
+import { grantedPage, ownedPage } from './file-pages.js'
 import { sealedNote } from './grants-table.js'
 
 const COLUMNS = `f.file_id as "fileId", f.kind, f.owner_id as "ownerId",
@@ -30,10 +31,6 @@ const HELD = `left join (grants g join wrapped_file_keys w on w.grant_id = g.gra
 const CURRENT = `join file_versions v on v.file_id = f.file_id and v.version = f.version ${HELD}
   order by f.created_at desc, f.file_id desc, g.granted_at, g.grant_id`
 
-/** After the cursor `at`, `id`, in the order of lists. */
-const after = (at: string, id: string): string =>
-  `(${at}::timestamptz is null or (f.created_at, f.file_id) < (${at}::timestamptz, ${id}::uuid))`
-
 const one: Query = {
   name: 'file-entries-one',
   text: `select ${COLUMNS} from files f
@@ -41,39 +38,13 @@ const one: Query = {
     where f.file_id = $2 and f.purged_at is null
     order by g.granted_at, g.grant_id`,
 }
-const byFingerprint: Query = {
-  name: 'file-entries-by-fingerprint',
+const byFingerprint = (kind: FileKind): Query => ({
+  name: `file-entries-by-fingerprint-${kind}`,
   text: `select ${COLUMNS} from (
       select f.file_id from files f
-      where f.owner_id = $2 and f.kind = $3 and f.fingerprint = $4 and f.deleted_at is null
+      where f.owner_id = $2 and f.kind = '${kind}' and f.fingerprint = $3 and f.deleted_at is null
     ) page join files f on f.file_id = page.file_id ${CURRENT}`,
-}
-const owned: Query = {
-  name: 'file-entries-owned',
-  text: `select ${COLUMNS} from (
-      select f.file_id from files f
-      where f.owner_id = $2 and f.kind = 'general' and (f.deleted_at is not null) = $3
-        and f.purged_at is null and ${after('$5', '$6')}
-      order by f.created_at desc, f.file_id desc limit $4
-    ) page join files f on f.file_id = page.file_id ${CURRENT}`,
-}
-const granted: Query = {
-  name: 'file-entries-granted',
-  text: `select ${COLUMNS} from (
-      select f.file_id from files f
-      where f.kind = 'record' and f.deleted_at is null and ${after('$3', '$4')}
-        and exists (
-          select from grants g where g.user_id = $1 and g.file_id = f.file_id
-            and g.revoked_at is null
-            and (g.expires_at is null or g.expires_at > statement_timestamp()))
-        and ($5::text is null or f.owner_id = $5)
-        and ($6::text is null or f.record_type_id = $6)
-        and ($7::timestamptz is null or f.created_at >= $7)
-        and ($8::timestamptz is null or f.created_at <= $8)
-        and ($9::text[] is null or f.record_type_id <> all ($9))
-      order by f.created_at desc, f.file_id desc limit $2
-    ) page join files f on f.file_id = page.file_id ${CURRENT}`,
-}
+})
 
 interface FileColumns extends Omit<FileRow, 'version'> {
   readonly currentVersion: number
@@ -110,20 +81,21 @@ export function fileEntries(
     entry: async (fileId, userId, version) =>
       (await list(one, [userId, fileId, version ?? null]))[0],
     entriesByFingerprint: (kind, ownerId, fingerprint, userId) =>
-      list(byFingerprint, [userId, ownerId, kind, fingerprint]),
-    ownedEntries: (ownerId, query) =>
-      list(owned, [ownerId, ownerId, query.deleted, query.limit, ...place(query.after)]),
-    grantedEntries: (userId, query) =>
-      list(granted, [
-        ...[userId, query.limit, ...place(query.after)],
-        ...[query.patientId ?? null, query.recordTypeId ?? null],
-        ...[query.from ?? null, query.to ?? null, query.exceptTypeIds ?? null],
-      ]),
+      list(byFingerprint(kind), [userId, ownerId, fingerprint]),
+    ownedEntries: (ownerId, query) => {
+      const page = ownedPage(ownerId, query)
+      return list({ name: page.name, text: entriesOf(page.text) }, [ownerId, ...page.values])
+    },
+    grantedEntries: (userId, query) => {
+      const page = grantedPage(query)
+      return list({ name: page.name, text: entriesOf(page.text) }, [userId, ...page.values])
+    },
   }
 }
 
-function place(cursor: FileCursor | undefined): [Date | null, string | null] {
-  return cursor === undefined ? [null, null] : [cursor.at, cursor.id]
+/** The files of a page, each with what `$1` holds on it. */
+function entriesOf(page: string): string {
+  return `select ${COLUMNS} from (${page}) page join files f on f.file_id = page.file_id ${CURRENT}`
 }
 
 /** A file has a row for each grant held on it, and at least one. */

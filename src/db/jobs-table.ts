@@ -1,4 +1,4 @@
-import type { JobRow, JobStore, ListedJob } from '../jobs/ports.js'
+import type { JobCount, JobRow, JobStore, ListedJob } from '../jobs/ports.js'
 import type { Query, Sql } from './database.js'
 import { run } from './run.js'
 
@@ -35,6 +35,16 @@ const list: Query = {
   text: `select ${COLUMNS}, run_after as "runAfter", lease_until as "leaseUntil",
       failed_reason as "failedReason"
     from jobs order by run_after, job_id limit $1`,
+}
+const isIdle = '(lease_until is null or lease_until <= $1)'
+const count: Query = {
+  name: 'jobs-count',
+  text: `select kind,
+      count(*) filter (where run_after <= $1 and ${isIdle}) as due,
+      count(*) filter (where not ${isIdle}) as running,
+      count(*) filter (where failures > 0) as failed,
+      min(run_after) filter (where run_after <= $1 and ${isIdle}) as "oldestDue"
+    from jobs group by kind`,
 }
 const releaseAll: Query = {
   name: 'jobs-release-all',
@@ -76,6 +86,7 @@ export function jobsTable(sql: Sql): JobStore {
       return (await sql.rows<JobRow>(begin, values))[0]
     },
     list: (limit) => sql.rows<ListedJob>(list, [limit]),
+    count: (now) => sql.rows<JobCount>(count, [now]),
     releaseAll: () => run(sql, releaseAll, []),
     renew: async ({ jobId, attempts }, leaseUntil) =>
       (await sql.rows(renew, [jobId, attempts, leaseUntil])).length > 0,

@@ -15,6 +15,7 @@ const TABLES = [
   'wrapped_file_keys',
   'grants',
   'emergency_notes',
+  'sealed_notes',
   'file_versions',
   'files',
 ] as const

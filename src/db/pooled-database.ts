@@ -6,6 +6,7 @@ import type { Database, Query, SqlValue, Transaction, TransactionOptions } from 
 import {
   commitUnknown,
   databaseUnavailable,
+  isReadOnlyServer,
   isSerializationFailure,
   losesConnection,
   translate,
@@ -17,6 +18,8 @@ const MAX_ATTEMPTS = 3
 export interface PooledDatabaseOptions {
   readonly engine: Database['engine']
   readonly pool: pg.Pool
+  /** Calls that may wait for a connection. */
+  readonly queueLimit: number
   /** Milliseconds after which a connection that does not answer is given up. */
   readonly answerLimitMs: number
   readonly transactionLimitMs: number
@@ -27,12 +30,15 @@ export interface PooledDatabaseOptions {
 /** One connection, lent out: every statement goes through `run`, which notes when it is lost. */
 interface Session extends Transaction {
   run(statement: pg.QueryConfig, limitMs?: number): Promise<pg.QueryResult>
+  /** The connection is gone: what was under way may have happened or not. */
   lost(): boolean
+  /** Its server takes no change now. */
+  readOnly(): boolean
 }
 
 /** The port over a pool of connections; what differs between the engines is the pool. */
 export function createPooledDatabase(options: PooledDatabaseOptions): Database {
-  const { engine, pool, answerLimitMs, transactionLimitMs } = options
+  const { engine, pool, queueLimit, answerLimitMs, transactionLimitMs } = options
   const running = new AsyncLocalStorage<{ open: boolean }>()
   let closing: Promise<void> | undefined
 
@@ -40,12 +46,13 @@ export function createPooledDatabase(options: PooledDatabaseOptions): Database {
     if (running.getStore()?.open === true) {
       throw new Error('Inside a transaction only its own handle may be used')
     }
-    const client = await connect(pool)
+    const client = await connect(pool, queueLimit)
     const session = openSession(client, answerLimitMs)
     try {
       return await work(session)
     } finally {
-      client.release(session.lost())
+      // Another connection may lead to a server that writes; to the embedded engine there is no other.
+      client.release(session.lost() || (engine === 'postgres' && session.readOnly()))
     }
   }
 
@@ -96,11 +103,21 @@ export function createPooledDatabase(options: PooledDatabaseOptions): Database {
       lend(async (session) => {
         await session.run({ text: 'SELECT 1' })
       }),
+    pool: () => ({
+      size: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+      most: pool.options.max,
+    }),
     close: () => (closing ??= end()),
   }
 }
 
-async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+/** Whoever would wait behind so many is told at once: it would be served too late, and holds memory. */
+async function connect(pool: pg.Pool, queueLimit: number): Promise<pg.PoolClient> {
+  if (pool.waitingCount >= queueLimit) {
+    throw databaseUnavailable(new Error(`${queueLimit} calls wait for a connection already`))
+  }
   try {
     return await pool.connect()
   } catch (error) {
@@ -110,12 +127,14 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
 
 function openSession(client: pg.PoolClient, answerLimitMs: number): Session {
   let lost = false
+  let readOnly = false
 
   async function run(statement: pg.QueryConfig, limitMs = answerLimitMs): Promise<pg.QueryResult> {
     try {
       return await withTimeLimit(client.query(statement), limitMs, answerExpired)
     } catch (error) {
       lost ||= losesConnection(error)
+      readOnly ||= isReadOnlyServer(error)
       throw translate(error)
     }
   }
@@ -123,6 +142,7 @@ function openSession(client: pg.PoolClient, answerLimitMs: number): Session {
   return {
     run,
     lost: () => lost,
+    readOnly: () => readOnly,
     async rows<R extends object>(query: Query, values: readonly SqlValue[] = []): Promise<R[]> {
       const result = await run({ ...query, values: [...values] })
       return result.rows as R[]

@@ -15,6 +15,12 @@ const unavailable = new Set([
 /** Classes: connection exception, bad credentials, resources, operator intervention, system. */
 const unavailableClasses = new Set(['08', '28', '53', '57', '58', 'XX'])
 
+/** SQLSTATE of whatever is written to a database that was moved (`move/change-capture.ts`). */
+export const MOVED = 'SR001'
+
+/** A text holds what the database has no character for (22021, 22P05): NUL. */
+const unstorable = new Set(['22021', '22P05'])
+
 /** Name of the unique constraint or index that refused the row (23505), if that is what happened. */
 export function violatedConstraint(error: unknown): string | undefined {
   return sqlState(error) === '23505' ? asDatabaseError(error)?.constraint : undefined
@@ -43,10 +49,19 @@ export function losesConnection(error: unknown): boolean {
   return isDriverFailure(error)
 }
 
+/** Whether the server only reads now, as a standby does: a new connection may find the one that writes. */
+export function isReadOnlyServer(error: unknown): boolean {
+  return sqlState(error) === '25006'
+}
+
 /** The error to throw instead: `database_unavailable` where the database is the cause. */
 export function translate(error: unknown): unknown {
   if (error instanceof StrongroomError) return error
   const state = sqlState(error)
+  if (state !== undefined && unstorable.has(state)) {
+    return new StrongroomError('invalid_field', { detail: 'A NUL character cannot be stored.' })
+  }
+  if (state === MOVED) return databaseMoved(error)
   const away =
     losesConnection(error) ||
     (state !== undefined && (unavailable.has(state) || unavailableClasses.has(state.slice(0, 2))))
@@ -58,6 +73,15 @@ export function databaseUnavailable(cause: unknown, state?: string): StrongroomE
     retryAfter: RETRY_AFTER,
     cause,
     context: { sqlState: state },
+  })
+}
+
+/** The service has to be started on the other one, and says so to whoever would change something. */
+export function databaseMoved(cause?: unknown): StrongroomError {
+  return new StrongroomError('database_moved', {
+    detail: 'The database was moved: the service is about to start on the new one.',
+    retryAfter: RETRY_AFTER,
+    cause,
   })
 }
 

@@ -8,9 +8,13 @@ import type { ResealStore, SweepStore } from '../files/ports.js'
 import type { JobStore } from '../jobs/ports.js'
 import type { KeyStore } from '../keys/ports.js'
 import type { OutboxRules, OutboxStore } from '../outbox/ports.js'
+import type { AccountStore, LoginAttemptStore } from '../people/account-ports.js'
+import type { PermissionStore } from '../people/permission-ports.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { RecordStores } from '../records/ports.js'
 import type { RotationStore, UserKeyRotationStore } from '../rotation/ports.js'
+import type { TicketStore } from '../tickets/ports.js'
+import { accountsTable } from './accounts-table.js'
 import { alertsTable } from './alerts-table.js'
 import { assignmentsTable } from './assignments-table.js'
 import { auditEventsTable } from './audit-events-table.js'
@@ -26,12 +30,15 @@ import { filesTable } from './files-table.js'
 import { idempotencyTable } from './idempotency-table.js'
 import { jobsTable } from './jobs-table.js'
 import { legalHoldsTable } from './legal-holds-table.js'
+import { loginAttemptsTable } from './login-attempts-table.js'
 import { outboxTable } from './outbox-table.js'
+import { permissionsTable } from './permissions-table.js'
 import { recordTypesTable } from './record-types-table.js'
 import { resealTable } from './reseal-table.js'
 import { rotationTable } from './rotation-table.js'
 import { sweepTable } from './sweep-table.js'
 import { teamGrantsTable } from './team-grants-table.js'
+import { ticketsTable } from './tickets-table.js'
 import { userKeyRotationTable } from './user-key-rotation-table.js'
 import { userKeysTable } from './user-keys-table.js'
 
@@ -46,6 +53,10 @@ export interface AllStores extends RecordStores {
   readonly holds: HoldStore
   readonly erasures: ErasureStore
   readonly emergencies: EmergencyStore
+  readonly accounts: AccountStore
+  readonly logins: LoginAttemptStore
+  readonly permissions: PermissionStore
+  readonly tickets: TicketStore
   readonly outbox: OutboxStore
   readonly seals: SealStore
   readonly verify: VerifyStore
@@ -138,6 +149,10 @@ function storesOn(sql: Sql, { place, outbox }: Appending): AllStores {
     holds: legalHoldsTable(sql),
     erasures: erasuresTable(sql),
     emergencies: emergenciesTable(sql),
+    accounts: accountsTable(sql),
+    logins: loginAttemptsTable(sql),
+    permissions: permissionsTable(sql),
+    tickets: ticketsTable(sql),
     outbox: outboxTable(sql),
   }
 }

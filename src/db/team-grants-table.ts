@@ -5,7 +5,10 @@ import type { Query, Sql } from './database.js'
 const notErased = (id: string) =>
   `not exists (select from principals p where p.principal_id = ${id} and p.shredded_at is not null)`
 
-/** A revoked assignment grant counts: what a patient took back is not given again. */
+/**
+ * A revoked assignment grant counts: what a patient took back is not given again. `offset 0` has each record
+ * looked up by itself: never all that the clinician was ever given, to be compared with a patient's few.
+ */
 const missing: Query = {
   name: 'team-grants-missing',
   text: `select f.file_id as "fileId"
@@ -16,7 +19,8 @@ const missing: Query = {
         select from grants g where g.file_id = f.file_id and g.user_id = $1
           and (g.basis = 'assignment'
             or (g.revoked_at is null
-              and (g.expires_at is null or g.expires_at > statement_timestamp()))))
+              and (g.expires_at is null or g.expires_at > statement_timestamp())))
+        offset 0)
     order by f.created_at desc, f.file_id desc limit $3`,
 }
 const assigned: Query = {

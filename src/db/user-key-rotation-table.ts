@@ -48,6 +48,9 @@ const notes: Query = {
       union all
       select n.note_id, 'emergency:' || n.note_id, n.sealed, n.user_key_version
       from emergency_notes n where n.patient_id = $1
+      union all
+      select n.note_id, n.kind || ':' || n.note_id, n.sealed, n.user_key_version
+      from sealed_notes n where n.user_id = $1
     ) notes where note_id > $2::uuid order by note_id limit $3`,
 }
 const rewrap: Query = {
@@ -69,8 +72,13 @@ const reseal: Query = {
       update emergency_notes e set user_key_version = $1, sealed = n.sealed
       from n where e.note_id = n.note_id and e.sealed = n.was
       returning n.note_id
+    ), others as (
+      update sealed_notes s set user_key_version = $1, sealed = n.sealed
+      from n where s.note_id = n.note_id and s.sealed = n.was
+      returning n.note_id
     )
-    select note_id from purposes union all select note_id from emergencies`,
+    select note_id from purposes union all select note_id from emergencies
+    union all select note_id from others`,
 }
 /** Nothing is wrapped or sealed with version `k` any more. */
 const IS_SPENT = `not exists (
@@ -81,7 +89,10 @@ const IS_SPENT = `not exists (
       where f.owner_id = k.user_id and g.purpose is not null and g.purpose_key_version = k.version)
     and not exists (
       select from emergency_notes n
-      where n.patient_id = k.user_id and n.user_key_version = k.version)`
+      where n.patient_id = k.user_id and n.user_key_version = k.version)
+    and not exists (
+      select from sealed_notes n
+      where n.user_id = k.user_id and n.user_key_version = k.version)`
 
 const behind: Query = {
   name: 'user-key-rotation-behind',

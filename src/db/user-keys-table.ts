@@ -19,7 +19,9 @@ const find: Query = {
 const insertFirst: Query = {
   name: 'user-keys-insert-first',
   text: `with made as (
-      insert into principals (principal_id) values ($1) on conflict (principal_id) do nothing
+      insert into principals (principal_id, kind)
+        values ($1, case when starts_with($1, 'space|') then 'space' else 'person' end)
+        on conflict (principal_id) do nothing
       returning principal_id
     ), known as (
       select principal_id from principals where principal_id = $1 and shredded_at is null

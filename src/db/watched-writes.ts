@@ -1,5 +1,7 @@
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { Database } from './database.js'
+import { moveState } from './move/change-capture.js'
+import { databaseMoved } from './sql-errors.js'
 
 /**
  * What a transaction of the service needs beyond a connection: room for a new page, and its log on
@@ -10,16 +12,19 @@ const TRIAL = `CREATE TEMP TABLE strongroom_trial (n int) ON COMMIT DROP;
 
 /**
  * The database, with a `ping` that after any failure for the database's own sake resolves only once
- * a change can be committed again. While all is well a ping changes nothing.
+ * a change can be committed again: not where it was moved, unless that is taken back. While all is well a ping
+ * changes nothing.
  */
 export function watchedWrites(database: Database): Database {
   let inDoubt = false
+  let wasMoved = false
 
   async function watched<T>(work: Promise<T>): Promise<T> {
     try {
       return await work
     } catch (error) {
       inDoubt ||= isDatabasesFault(error)
+      wasMoved ||= isStrongroomError(error, 'database_moved')
       throw error
     }
   }
@@ -30,6 +35,8 @@ export function watchedWrites(database: Database): Database {
     rows: (query, values) => watched(database.rows(query, values)),
     script: (text) => watched(database.script(text)),
     async ping() {
+      if (wasMoved && ((await moveState(database))?.movedAt ?? null) !== null) throw databaseMoved()
+      wasMoved = false
       await (inDoubt ? database.script(TRIAL) : database.ping())
       inDoubt = false
     },

@@ -95,7 +95,7 @@ function request(use: Dependencies): EmergencyBook['request'] {
     }
     const decision = mayRequestEmergency({
       roles: actor.roles,
-      isForAnother: actor.onBehalfOf !== undefined,
+      isForAnother: actor.service !== undefined,
       isPatient: patientId === actor.userId,
     })
     if (!decision.allow) {

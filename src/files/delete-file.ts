@@ -51,13 +51,11 @@ export function deleteFile(use: Dependencies): DeleteFile {
         const now = await stores.files.lockFile(file.fileId)
         if (now === undefined || now.deletedAt !== null) throw new StrongroomError('not_found')
         if (await stores.files.isHeld(file.fileId)) throw new StrongroomError('legal_hold')
-        const made = (await stores.files.versions(file.fileId)).find(
-          ({ version }) => version === now.version,
-        )?.createdAt
-        const until = later(
-          after(at, use.retentionDays),
-          after(made ?? now.createdAt, retentionDays ?? 0),
-        )
+        const ours = after(at, use.retentionDays)
+        const until =
+          typeof retentionDays === 'number'
+            ? later(ours, after(await madeAt(stores, now), retentionDays))
+            : ours
         await stores.files.markDeleted(file.fileId, actor.userId, at, until)
         await stores.audit.append(
           auditEvent(actor, {
@@ -77,6 +75,12 @@ export function deleteFile(use: Dependencies): DeleteFile {
       purge_after: purgeAfter.toISOString(),
     }
   }
+}
+
+/** When its current version was made. */
+async function madeAt({ files }: FileStores, file: FileRow): Promise<Date> {
+  const versions = await files.versions(file.fileId)
+  return versions.find(({ version }) => version === file.version)?.createdAt ?? file.createdAt
 }
 
 const after = (from: Date, days: number) => new Date(from.getTime() + days * DAY_MS)

@@ -35,7 +35,14 @@ export interface Reading {
   close(): void
 }
 
-export type StartReading = (actor: Actor, opened: OpenedEntry, stillHolds?: StillHolds) => Reading
+/** What a reading rests on beside its grant. */
+export interface RestsOn {
+  readonly stillHolds?: StillHolds
+  /** The ticket it came by. */
+  readonly ticketId?: string
+}
+
+export type StartReading = (actor: Actor, opened: OpenedEntry, restsOn?: RestsOn) => Reading
 
 interface Dependencies extends StreamDependencies {
   readonly db: Transactions<FileStores & { readonly emergencies: EmergencyReads }>
@@ -46,7 +53,7 @@ interface Dependencies extends StreamDependencies {
 const READ_SESSION_MS = 900_000
 
 export function startReading(use: Dependencies): StartReading {
-  return (actor, opened, stillHolds) => {
+  return (actor, opened, { stillHolds, ticketId } = {}) => {
     const { entry, metadata } = opened
     const { file, version } = entry
     const facts = (action: AuditAction): AuditFacts => ({
@@ -56,6 +63,7 @@ export function startReading(use: Dependencies): StartReading {
       patientId: file.kind === 'record' ? file.ownerId : undefined,
       ...basisOf(opened),
       version: version.version,
+      subjectId: ticketId,
     })
     let streaming = false
     return {

@@ -38,8 +38,12 @@ export interface RunningRead {
 export interface RunningReads {
   /** The answer is to be called when the reading is over. */
   add(reading: RunningRead): () => void
+  /** How many are under way. */
+  count(): number
   /** Something to be put on record of a reading: `close` waits for it. Failures are told. */
   track(work: Promise<void>): void
+  /** Looks at once: called when something that readings rest on may have ended. */
+  look(): void
   /** Ends all of them, and those that come later: the service does not wait any longer. */
   endAll(): Promise<void>
   /** Looks no more. Resolves when what became of the readings is on record. */
@@ -60,6 +64,7 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
   const resting = new Map<RunningRead, Asked>()
   const tracked = new Set<Promise<void>>()
   let looking = false
+  let wanted = 0
   let asking = 0
   let ending = false
 
@@ -79,7 +84,9 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
     }
   }
   const look = async () => {
+    wanted += 1
     if (looking || running.size === 0) return
+    const seen = wanted
     looking = true
     try {
       const grantIds = [...new Set([...running].map(({ grantId }) => grantId))]
@@ -90,6 +97,8 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
     } finally {
       looking = false
     }
+    // What ended while it looked may have been looked at before.
+    if (wanted > seen) await look()
   }
   /** Apart from the look, and each by itself: one that answers late keeps nothing else waiting. */
   const ask = async (reading: RunningRead, asked: Asked) => {
@@ -147,7 +156,11 @@ export function runningReads({ db, onProblem }: Dependencies): RunningReads {
         forget(reading)
       }
     },
+    count: () => running.size,
     track,
+    look: () => {
+      void look()
+    },
     endAll: async () => {
       ending = true
       endThose(() => true, 'shutting_down')

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { BlobStore } from '../blobs/blob-store.js'
+import { type Clock, timed } from '../blobs/timed.js'
 import { FernetKey } from '../crypto/fernet-key.js'
 import { sealStream } from '../crypto/seal-stream.js'
 import { SegmentSealer } from '../crypto/segment-sealer.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
+import type { Meter } from '../ports/meter.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { WorkLog } from '../ports/work-log.js'
 import { parseDigestHeader } from './content-digest.js'
@@ -56,6 +58,7 @@ interface Dependencies {
   readonly db: Transactions<Pick<FileStores, 'files'>>
   readonly segmentSizeLog2: number
   readonly log: Pick<WorkLog, 'info' | 'error'>
+  readonly meter?: Pick<Meter, 'sealed'> | undefined
 }
 
 /**
@@ -63,7 +66,8 @@ interface Dependencies {
  * Throws `type_not_allowed`, `type_mismatch`, `file_too_large`, `storage_unavailable`, and whatever
  * the source throws; nothing is left then.
  */
-export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies): SealIncoming {
+export function sealIncoming(use: Dependencies): SealIncoming {
+  const { blobs, db, segmentSizeLog2, log, meter } = use
   return async (file, limits) => {
     const start = performance.now()
     const declaredDigest =
@@ -86,14 +90,17 @@ export function sealIncoming({ blobs, db, segmentSizeLog2, log }: Dependencies):
       }
     }
     let sealedLength: number
+    const [all, waiting]: [Clock, Clock] = [{ seconds: 0 }, { seconds: 0 }]
+    const incoming = timed(replay(head.chunks, source), waiting)
     try {
-      const stored = await blobs.put(sealedId, sealStream(replay(head.chunks, source), sealer))
+      const stored = await blobs.put(sealedId, timed(sealStream(incoming, sealer), all))
       sealedLength = stored.length
     } catch (error) {
       key.destroy()
       await tidyUp(undefined)
       throw error
     }
+    meter?.sealed(sealer.size, all.seconds - waiting.seconds)
     log.info(
       {
         sealed_id: sealedId,

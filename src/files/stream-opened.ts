@@ -4,6 +4,7 @@ import type { AuditLog } from '../audit/audit-log.js'
 import type { SealedBlob } from '../blobs/blob-store.js'
 import { openRange } from '../crypto/open-stream.js'
 import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
+import type { Meter } from '../ports/meter.js'
 import type { WorkLog } from '../ports/work-log.js'
 import { actionOf } from './file-action.js'
 import type { OpenedEntry } from './open-entry.js'
@@ -30,6 +31,7 @@ export interface StreamDependencies {
   readonly audit: AuditLog
   readonly running: RunningReads
   readonly log: WorkLog
+  readonly meter?: Pick<Meter, 'opened'> | undefined
 }
 
 interface StreamFacts {
@@ -100,12 +102,16 @@ function watchReading(use: StreamDependencies, { actor, opened, blob, range, fac
   const { file, version } = opened.entry
   const start = performance.now()
   let bytes = 0
+  let openingMs = 0
   let reason: string | undefined
 
   async function* counted(pieces: AsyncGenerator<Buffer, void>): AsyncGenerator<Buffer, void> {
+    let asked = performance.now()
     for await (const piece of pieces) {
+      openingMs += performance.now() - asked
       bytes += piece.length
       yield piece
+      asked = performance.now()
     }
   }
   async function brokenOff(why: string): Promise<void> {
@@ -114,6 +120,7 @@ function watchReading(use: StreamDependencies, { actor, opened, blob, range, fac
     await use.audit.note(actor, { ...facts, action, outcome: 'failed', reason: why })
   }
   function over(): void {
+    use.meter?.opened(bytes, openingMs / 1_000)
     opened.close()
     blob.close().catch((err: unknown) => {
       use.log.error({ err }, 'failed')

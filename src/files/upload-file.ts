@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Actor } from '../audit/audit-events.js'
 import { type AuditLog, auditEvent } from '../audit/audit-log.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
-import type { Idempotency, IdempotencyClaim } from '../idempotency/idempotency.js'
+import { callerOf, type Idempotency, type IdempotencyClaim } from '../idempotency/idempotency.js'
 import type { IndexHash } from '../keys/index-hash.js'
 import type { KeyRing } from '../keys/key-ring.js'
 import type { Transactions } from '../ports/transactions.js'
@@ -61,7 +61,7 @@ export function uploadFile(use: UploadDependencies): UploadFile {
     await slots.run(
       async () =>
         await idempotency.run(
-          { userId: actor.userId, route: 'POST file', key: idempotencyKey },
+          { userId: callerOf(actor), route: 'POST file', key: idempotencyKey },
           async (claim) => {
             const form = await receiveForm(parts, {
               known,

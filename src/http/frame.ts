@@ -5,6 +5,8 @@ import fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify'
+import type { HttpMeter } from '../ports/meter.js'
+import type { RequestTracer } from '../ports/tracing.js'
 import type { App } from './app-type.js'
 import { registerEarlyRefusal } from './multipart/early-refusal.js'
 import { registerBodyTimeLimit } from './plugins/body-time-limit.js'
@@ -17,6 +19,8 @@ import { registerMultipart } from './plugins/multipart.js'
 import { registerProblems, sendProblem } from './plugins/problem.js'
 import { requestId } from './plugins/request-id.js'
 import { logWhenOver, registerRequestLog } from './plugins/request-log.js'
+import { measureWhenOver, registerRequestMetrics } from './plugins/request-metrics.js'
+import { registerRequestTraces } from './plugins/request-traces.js'
 
 export interface FrameOptions {
   readonly log: FastifyBaseLogger
@@ -25,6 +29,10 @@ export interface FrameOptions {
   readonly legacyStatus: boolean
   /** Milliseconds until a body that is parsed has to be there. */
   readonly bodyTimeLimitMs: number
+  /** Absent: nothing is measured. */
+  readonly meter?: HttpMeter | undefined
+  /** Absent: nothing is traced. */
+  readonly tracer?: RequestTracer | undefined
 }
 
 /** Bytes of a body that is parsed; uploads are streams and have limits of their own. */
@@ -40,7 +48,7 @@ function believed(trustProxy: FrameOptions['trustProxy']) {
 
 /** A server with everything that holds for each request, whatever its route. */
 export function createFrame(options: FrameOptions): App {
-  const { log, trustProxy, legacyStatus, bodyTimeLimitMs } = options
+  const { log, trustProxy, legacyStatus, bodyTimeLimitMs, meter, tracer } = options
   const app: App = fastify({
     loggerInstance: log,
     logController: new LogController({
@@ -65,21 +73,24 @@ export function createFrame(options: FrameOptions): App {
 
   function answerOutsideOfHooks(error: Error, request: FastifyRequest, reply: FastifyReply) {
     logWhenOver(request, reply)
+    if (meter !== undefined) measureWhenOver(request, reply, meter)
     setCommonHeaders(request, reply)
-    void sendProblem(error, request, reply, { legacyStatus })
+    void sendProblem(error, request, reply, { legacyStatus, meter })
   }
 
   // JSON is the only text that is parsed here: anything else is 415.
   app.removeContentTypeParser('text/plain')
   registerLogContext(app)
+  if (tracer !== undefined) registerRequestTraces(app, tracer)
   registerRequestLog(app)
+  if (meter !== undefined) registerRequestMetrics(app, meter)
   registerClientErrors(app)
   registerCommonHeaders(app)
   registerExpectContinue(app)
   registerBodyTimeLimit(app, bodyTimeLimitMs)
   registerEarlyRefusal(app)
   registerClosing(app)
-  registerProblems(app, { legacyStatus })
+  registerProblems(app, { legacyStatus, meter })
   registerMultipart(app)
   return app
 }

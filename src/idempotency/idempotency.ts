@@ -29,6 +29,14 @@ export interface Idempotency {
   ): Promise<T>
 }
 
+/** Whose keys they are: a service that acts for a person has its own. */
+export function callerOf(actor: {
+  readonly userId: string
+  readonly service?: string | undefined
+}): string {
+  return actor.service === undefined ? actor.userId : `${actor.service}\n${actor.userId}`
+}
+
 const noClaim: IdempotencyClaim = {
   replayOf: () => undefined,
   complete: () => Promise.resolve(),

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { Agent } from 'undici'
 import type { Receiver, StoredEvent } from '../outbox/ports.js'
+import type { TracedCall } from '../ports/tracing.js'
 import { KEEP_ALIVE_MS, postEvents } from './post-events.js'
 
 interface Options {
   readonly url: string
   readonly token: string | undefined
   readonly timeoutMs: number
+  readonly traced?: TracedCall | undefined
 }
 
 /** Events in one request. */
@@ -16,7 +18,7 @@ const MOST_EVENTS = 100
  * The portal's own log: a JSON array of events in their order, each with every field. `Idempotency-Key`
  * is the same for the same events.
  */
-export function auditSink({ url, token, timeoutMs }: Options): Receiver {
+export function auditSink({ url, token, timeoutMs, traced }: Options): Receiver {
   const agent = new Agent({ connections: 1, keepAliveTimeout: KEEP_ALIVE_MS })
   return {
     most: MOST_EVENTS,
@@ -26,7 +28,11 @@ export function auditSink({ url, token, timeoutMs }: Options): Receiver {
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       }
       const body = JSON.stringify(events.map(sinkEvent))
-      const receipt = await postEvents({ url, headers, body }, { agent, timeoutMs }, signal)
+      const receipt = await postEvents(
+        { destination: 'sink', url, headers, body },
+        { agent, timeoutMs, traced },
+        signal,
+      )
       // A log that says it is gone is moved or broken: nothing is thrown away for that.
       return receipt?.kind === 'gone' ? { ...receipt, kind: 'away' } : receipt
     },

@@ -1,7 +1,9 @@
 import { Agent, request } from 'undici'
 import { StrongroomError } from '../errors/strongroom-error.js'
+import type { TracedCall } from '../ports/tracing.js'
 import type { WorkLog } from '../ports/work-log.js'
 import type { Assignments } from '../records/ports.js'
+import { untraced } from './untraced.js'
 
 export interface PortalOptions {
   /** Asked as `GET <url>?clinician_id=&patient_id=` → `{"assigned": true}`. */
@@ -15,6 +17,7 @@ export interface PortalOptions {
   readonly onAssigned?: (clinicianId: string, patientId: string) => Promise<void>
   /** Told of each question, why an answer was none, and of what `onAssigned` threw. */
   readonly log: Pick<WorkLog, 'info' | 'error'>
+  readonly traced?: TracedCall | undefined
 }
 
 export interface PortalAssignments extends Assignments {
@@ -84,7 +87,7 @@ async function tell(
 }
 
 async function ask(
-  { url, token, timeoutMs, log }: PortalOptions,
+  { url, token, timeoutMs, log, traced = untraced }: PortalOptions,
   agent: Agent,
   clinicianId: string,
   patientId: string,
@@ -95,18 +98,22 @@ async function ask(
   const start = performance.now()
   let status: number | undefined
   try {
-    const { statusCode, body } = await request(place, {
-      dispatcher: agent,
-      headers: {
-        accept: 'application/json',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      },
-      signal: AbortSignal.timeout(timeoutMs),
+    return await traced('assignments', async ({ headers, answered }) => {
+      const { statusCode, body } = await request(place, {
+        dispatcher: agent,
+        headers: {
+          accept: 'application/json',
+          ...headers,
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
+        signal: AbortSignal.timeout(timeoutMs),
+      })
+      status = statusCode
+      answered(statusCode)
+      const text = await body.text()
+      if (statusCode !== 200) throw new Error(`The portal answered ${statusCode}`)
+      return assignedIn(text)
     })
-    status = statusCode
-    const text = await body.text()
-    if (statusCode !== 200) throw new Error(`The portal answered ${statusCode}`)
-    return assignedIn(text)
   } catch (cause) {
     log.error({ err: cause }, 'the portal gave no answer')
     throw new StrongroomError('assignments_unavailable', { cause, retryAfter })

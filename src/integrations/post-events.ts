@@ -1,7 +1,10 @@
 import { type Agent, request } from 'undici'
-import type { Receipt } from '../outbox/ports.js'
+import type { Destination, Receipt } from '../outbox/ports.js'
+import type { TracedCall } from '../ports/tracing.js'
+import { untraced } from './untraced.js'
 
 export interface EventPost {
+  readonly destination: Destination
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
@@ -11,6 +14,7 @@ interface Options {
   readonly agent: Agent
   /** Milliseconds until the answer has come. */
   readonly timeoutMs: number
+  readonly traced?: TracedCall | undefined
 }
 
 /** Of an answer nothing is read but its status; so much of its body is let through to keep the connection. */
@@ -27,23 +31,29 @@ const refusals = new Set([400, 409, 413, 415, 422])
  * rejects; nothing where `signal` aborted, since the receiver may have it or not.
  */
 export async function postEvents(
-  { url, headers, body }: EventPost,
-  { agent, timeoutMs }: Options,
+  { destination, url, headers, body }: EventPost,
+  { agent, timeoutMs, traced = untraced }: Options,
   signal: AbortSignal,
 ): Promise<Receipt | undefined> {
   const limit = AbortSignal.timeout(timeoutMs)
   const either = AbortSignal.any([signal, limit])
   try {
-    const answer = await request(url, {
-      dispatcher: agent,
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'user-agent': 'Strongroom', ...headers },
-      body,
-      signal: either,
+    return await traced(destination, async (call) => {
+      const answer = await request(url, {
+        dispatcher: agent,
+        method: 'POST',
+        headers: {
+          ...{ 'content-type': 'application/json', 'user-agent': 'Strongroom' },
+          ...{ ...call.headers, ...headers },
+        },
+        body,
+        signal: either,
+      })
+      call.answered(answer.statusCode)
+      // The status has come: a body that does not, or is long, costs the connection and nothing else.
+      await answer.body.dump({ limit: MOST_ANSWER_BYTES, signal: either }).catch(() => undefined)
+      return judge(answer.statusCode, answer.headers['retry-after'])
     })
-    // The status has come: a body that does not, or is long, costs the connection and nothing else.
-    await answer.body.dump({ limit: MOST_ANSWER_BYTES, signal: either }).catch(() => undefined)
-    return judge(answer.statusCode, answer.headers['retry-after'])
   } catch {
     if (signal.aborted) return undefined
     return { kind: 'away', reason: limit.aborted ? 'timeout' : 'unreachable' }

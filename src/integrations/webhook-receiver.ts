@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { Agent } from 'undici'
 import type { Receiver, StoredEvent } from '../outbox/ports.js'
+import type { TracedCall } from '../ports/tracing.js'
 import { KEEP_ALIVE_MS, postEvents } from './post-events.js'
 
 interface Options {
@@ -8,13 +9,14 @@ interface Options {
   /** Keys of 24 to 64 bytes. Each signs, so that a receiver may know the old one or the new. */
   readonly secrets: readonly Uint8Array[]
   readonly timeoutMs: number
+  readonly traced?: TracedCall | undefined
 }
 
 /**
  * A receiver of webhooks as the Standard Webhooks specification has them (standardwebhooks.com, version 1):
  * one event a request, its id the same at each attempt.
  */
-export function webhookReceiver({ url, secrets, timeoutMs }: Options): Receiver {
+export function webhookReceiver({ url, secrets, timeoutMs, traced }: Options): Receiver {
   const agent = new Agent({ connections: 8, keepAliveTimeout: KEEP_ALIVE_MS })
   return {
     most: 1,
@@ -22,7 +24,11 @@ export function webhookReceiver({ url, secrets, timeoutMs }: Options): Receiver 
       if (event === undefined) return { kind: 'delivered' }
       const body = JSON.stringify(webhookBody(event))
       const headers = signedHeaders(secrets, event.eventId, new Date(), body)
-      return await postEvents({ url, headers, body }, { agent, timeoutMs }, signal)
+      return await postEvents(
+        { destination: 'webhook', url, headers, body },
+        { agent, timeoutMs, traced },
+        signal,
+      )
     },
     close: () => agent.destroy(),
   }

@@ -1,5 +1,6 @@
 import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { Transactions } from '../ports/transactions.js'
+import type { JobWatch } from '../ports/watch.js'
 import { jobContext } from './job-context.js'
 import { keepLease } from './keep-lease.js'
 import type { JobRow, JobStore } from './ports.js'
@@ -43,6 +44,7 @@ interface Dependencies {
   readonly recurring?: readonly RecurringJob[]
   /** Told of each failure; the job is tried again. */
   readonly onProblem: (error: unknown, job?: JobRow) => void
+  readonly watch?: JobWatch | undefined
   /** Milliseconds between two looks where nobody wakes it. */
   readonly lookEveryMs?: number
   /** Milliseconds after which another node may take over the job of one that is gone. */
@@ -145,7 +147,8 @@ async function runJob(use: Dependencies, job: JobRow, stopping: AbortSignal): Pr
   })
   const everyMs = use.recurring?.find(({ jobId }) => jobId === job.jobId)?.everyMs
   try {
-    await handlers[job.kind]?.(job, context)
+    const work = async () => await handlers[job.kind]?.(job, context)
+    await (use.watch === undefined ? work() : use.watch.around(job.kind, work))
     await settled()
     if (everyMs === undefined) await db.stores.jobs.done(job)
     else await db.stores.jobs.again(job, new Date(Date.now() + everyMs))

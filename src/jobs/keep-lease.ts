@@ -27,14 +27,15 @@ export function keepLease({ store, job, leaseMs, onProblem }: Options): KeptLeas
   let renewal: Promise<void> = Promise.resolve()
 
   const renew = async () => {
-    const begun = Date.now()
+    const [at, begun] = [Date.now(), performance.now()]
     try {
-      if (!(await store.renew(job, new Date(begun + leaseMs)))) {
+      if (!(await store.renew(job, new Date(at + leaseMs)))) {
         lose()
         return
       }
       clearTimeout(last)
-      if (!lost.signal.aborted) last = setTimeout(lose, leaseMs * safeShare - (Date.now() - begun))
+      if (!lost.signal.aborted)
+        last = setTimeout(lose, leaseMs * safeShare - (performance.now() - begun))
     } catch (error) {
       onProblem(error, job)
     }

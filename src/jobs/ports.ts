@@ -24,6 +24,18 @@ export interface ListedJob extends JobRow {
   readonly failedReason: string | null
 }
 
+/** How many jobs of a kind there are. */
+export interface JobCount {
+  readonly kind: string
+  /** Due, and nobody is at work on it. */
+  readonly due: number
+  readonly running: number
+  /** Whose last run failed. */
+  readonly failed: number
+  /** Since when the first of those that are due is. */
+  readonly oldestDue: Date | null
+}
+
 export interface JobStore {
   /**
    * Adds a job, in the transaction of the change that calls for it. Where one of this id is under way,
@@ -39,6 +51,7 @@ export interface JobStore {
   begin(job: NewJob, now: Date, leaseUntil: Date): Promise<JobRow | undefined>
   /** Those that are due first come first. */
   list(limit: number): Promise<ListedJob[]>
+  count(now: Date): Promise<JobCount[]>
   /** Lets go of all leases: for the one process that owns the database, before it begins. */
   releaseAll(): Promise<void>
   /** For whoever goes on with it; nothing happens where its lease has passed to another node. */

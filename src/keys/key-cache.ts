@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FernetKey } from '../crypto/fernet-key.js'
+import type { KeyFound } from '../ports/meter.js'
 import { isAway } from './keys-unavailable.js'
 import type { UserKeyRow } from './ports.js'
 
@@ -27,13 +28,20 @@ export class KeyCache {
   readonly #entries = new Map<string, Entry>()
   readonly #running = new Map<string, Promise<FernetKey>>()
 
-  constructor(readonly limits: KeyCacheLimits) {}
+  /** @param onLookup told where each key that was asked for came from */
+  constructor(
+    readonly limits: KeyCacheLimits,
+    readonly onLookup?: (found: KeyFound) => void,
+  ) {}
 
   async get(row: UserKeyRow, unwrap: () => Promise<FernetKey>): Promise<FernetKey> {
     const digest = createHash('sha256').update(row.wrapped).digest('base64')
     const name = JSON.stringify([row.userId, row.version, digest])
     const found = this.#entries.get(name)
-    if (found !== undefined && isWithin(found, this.limits.freshMs)) return found.key
+    if (found !== undefined && isWithin(found, this.limits.freshMs)) {
+      this.onLookup?.('hit')
+      return found.key
+    }
     const running =
       this.#running.get(name) ??
       this.#unwrap(name, unwrap).finally(() => this.#running.delete(name))
@@ -44,11 +52,13 @@ export class KeyCache {
   async #unwrap(name: string, unwrap: () => Promise<FernetKey>): Promise<FernetKey> {
     try {
       const key = await unwrap()
+      this.onLookup?.('miss')
       this.#remember(name, key)
       return key
     } catch (error) {
       const found = this.#entries.get(name)
       if (found !== undefined && isAway(error) && isWithin(found, this.limits.outageMs)) {
+        this.onLookup?.('bridged')
         return found.key
       }
       this.#entries.delete(name)

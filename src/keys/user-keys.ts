@@ -1,6 +1,7 @@
 import { CryptoError } from '../crypto/crypto-error.js'
 import { FernetKey } from '../crypto/fernet-key.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
+import type { Meter } from '../ports/meter.js'
 import { KeyCache } from './key-cache.js'
 import type { KeyProvider } from './key-provider.js'
 import type { KeyStore, UserKeyRow } from './ports.js'
@@ -28,11 +29,16 @@ interface Dependencies {
   /** Milliseconds it goes on serving after it was unwrapped while the provider is away; 0: not at all. */
   readonly outageMs?: number
   readonly cacheSize?: number
+  readonly meter?: Pick<Meter, 'keyLookedUp'> | undefined
 }
 
 export function userKeys(dependencies: Dependencies): UserKeys {
   const { provider, store, cacheMs = 300_000, outageMs = 0, cacheSize = 10_000 } = dependencies
-  const cache = new KeyCache({ freshMs: cacheMs, outageMs, size: cacheSize })
+  const { meter } = dependencies
+  const limits = { freshMs: cacheMs, outageMs, size: cacheSize }
+  const cache = new KeyCache(limits, (found) => {
+    meter?.keyLookedUp(found)
+  })
 
   const unwrap = async (row: UserKeyRow): Promise<UserKey> => {
     const { userId, version } = row

@@ -271,6 +271,92 @@ export function mayReadDisclosures(facts: {
   return facts.isPatient ? allowed(undefined) : mayReadAudit(facts.roles)
 }
 
+/** What a permission in a bucket allows. */
+export interface PermittedTerms {
+  /** Of object keys, compared at `/`: `a/b` is of `a/b` and of all below, not of `a/bc`; empty: of all. */
+  readonly prefix: string
+  readonly canRead: boolean
+  readonly canWrite: boolean
+  readonly canDelete: boolean
+  readonly canList: boolean
+}
+
+export type ObjectAction = 'read' | 'write' | 'delete' | 'list'
+
+/** Whether a prefix is one of a key at a `/`. */
+export function isPrefixOf(prefix: string, key: string): boolean {
+  const bare = prefix.replace(/\/+$/, '')
+  return bare === '' || key === bare || key.startsWith(`${bare}/`)
+}
+
+/**
+ * Objects of a bucket are opened by the bucket's key, for whoever has a permission that covers the key
+ * whole; listed where one covers the prefix asked for. Administrators give permissions, and have none by that.
+ */
+export function mayOnObject(
+  action: ObjectAction,
+  { key, permissions }: { readonly key: string; readonly permissions: readonly PermittedTerms[] },
+): Decision<never> {
+  if (permissions.length === 0) return denied('not_found')
+  const may = permissions.some(
+    (terms) => isPrefixOf(terms.prefix, key) && isAllowedBy(terms, action),
+  )
+  return may ? allowed(undefined) : denied('forbidden')
+}
+
+function isAllowedBy(terms: PermittedTerms, action: ObjectAction): boolean {
+  switch (action) {
+    case 'read':
+      return terms.canRead
+    case 'write':
+      return terms.canWrite
+    case 'delete':
+      return terms.canDelete
+    case 'list':
+      return terms.canList
+  }
+}
+
+export type DocumentAction = 'upload' | 'read' | 'assign' | 'set_status'
+
+/** How one person stands to a document that may belong to an order. */
+export interface DocumentFacts {
+  readonly roles: readonly string[]
+  /** Its owner; for an upload: it is made for the caller. */
+  readonly isOwner: boolean
+  /** There is an order. */
+  readonly hasOrder: boolean
+  readonly isOrderOwner: boolean
+  /** Has one of the roles that are interested in the order. */
+  readonly isInterested: boolean
+}
+
+/**
+ * Documents are opened by their owner's key, or by the order's for those whose role is interested in it and
+ * for DOC_VIEWALL. Never a medical record.
+ */
+export function mayOnDocument(action: DocumentAction, facts: DocumentFacts): Decision<never> {
+  const has = (role: string) => facts.roles.includes(role)
+  const inOrder = facts.hasOrder && (facts.isOrderOwner || facts.isInterested)
+  const isRelated = facts.isOwner || inOrder
+  switch (action) {
+    case 'read':
+      if (has('DOC_VIEWALL') || (has('DOC_VIEW') && isRelated)) return allowed(undefined)
+      return denied(isRelated ? 'forbidden' : 'not_found')
+    case 'upload': {
+      const forWhom = has('DOC_UPLALL') || (has('DOC_UPL') && facts.isOwner)
+      const where = !facts.hasOrder || inOrder || has('DOC_UPLALL')
+      return forWhom && where ? allowed(undefined) : denied('forbidden')
+    }
+    case 'assign':
+      if (has('DOC_UPLALL') || (has('DOC_UPL') && facts.isOwner)) return allowed(undefined)
+      return denied(isRelated || has('DOC_VIEWALL') ? 'forbidden' : 'not_found')
+    case 'set_status':
+      if (has('DOC_UPLALL')) return allowed(undefined)
+      return denied(isRelated || has('DOC_VIEWALL') ? 'forbidden' : 'not_found')
+  }
+}
+
 /** A general file has an owner; to everyone else it does not exist. */
 export function mayOnFile(facts: { readonly isOwner: boolean }): Decision<never> {
   return facts.isOwner ? allowed(undefined) : denied('not_found')

@@ -75,7 +75,7 @@ const sharing: readonly string[] = ['record.grant', 'record.team_grant']
 
 export function disclosures({ db, audit, purposeOf }: Dependencies): Disclosures {
   const permit = async (actor: Actor, { patientId }: DisclosureWish) => {
-    const isPatient = patientId === actor.userId && actor.onBehalfOf === undefined
+    const isPatient = patientId === actor.userId && actor.service === undefined
     const decision = mayReadDisclosures({ roles: actor.roles, isPatient })
     const facts = { action: 'patient.disclosures_read', patientId } as const
     if (!decision.allow) {
@@ -125,8 +125,8 @@ function yearsBefore(time: Date, years: number): Date {
   return before
 }
 
-const recipientOf = ({ action, actorId, subjectId }: LoggedAccess) =>
-  sharing.includes(action) ? (subjectId ?? actorId) : actorId
+const recipientOf = ({ action, actorId, onBehalfOf, subjectId }: LoggedAccess) =>
+  sharing.includes(action) ? (subjectId ?? actorId) : (onBehalfOf ?? actorId)
 
 function entryOf(access: LoggedAccess, purpose: string | null, type: string | null): Disclosure {
   const isShared = sharing.includes(access.action)
@@ -137,7 +137,8 @@ function entryOf(access: LoggedAccess, purpose: string | null, type: string | nu
     action: access.action,
     recipient_id: recipientOf(access),
     recipient_roles: isShared ? [] : [...access.roles],
-    disclosed_by: isShared ? access.actorId : null,
+    // Whoever shared it; of a reading, the service that it went through.
+    disclosed_by: isShared || access.onBehalfOf !== undefined ? access.actorId : null,
     on_behalf_of: access.onBehalfOf ?? null,
     file_id: access.fileId ?? null,
     version: access.version ?? null,

@@ -6,7 +6,7 @@ import { newGrant } from '../files/commit-upload.js'
 import type { FileEntry, FileStore, GrantRow, HeldGrant } from '../files/ports.js'
 import type { KeyRing } from '../keys/key-ring.js'
 import { mayGrantTerms, mayRevoke } from '../people/policy.js'
-import { isPortalId } from '../people/portal-id.js'
+import { isPersonId } from '../people/portal-id.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { RecordStores } from './ports.js'
 import type { RecordAccess } from './record-access.js'
@@ -134,7 +134,7 @@ async function checkWish({ audit }: Dependencies, { actor, entry, held, wish }: 
     canShare: wish.canShare ?? false,
     expiresAt: wish.expiresAt ?? held.expiresAt,
   }
-  if (!isPortalId(wish.userId)) {
+  if (!isPersonId(wish.userId)) {
     throw new StrongroomError('invalid_field', { detail: 'user_id: not an id' })
   }
   if (terms.expiresAt !== null && terms.expiresAt <= new Date()) {

@@ -4,6 +4,7 @@ import type { OpenEntry } from '../files/open-entry.js'
 import { openListed } from '../files/open-listed.js'
 import type { FileCursor, FileEntry, GrantedQuery, HeldGrant } from '../files/ports.js'
 import { decideWithAssignment, mayOnRecord } from '../people/policy.js'
+import { actsAs } from '../people/service-clients.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { WorkLog } from '../ports/work-log.js'
 import type { Assignments, RecordStores } from './ports.js'
@@ -96,7 +97,7 @@ async function openable(
       const facts = factsOf(actor, entry)
       const decision = await decideWithAssignment(
         (assigned) => mayOnRecord('view', { ...facts, isAssigned: assigned }),
-        () => isAssigned(entry.file.ownerId),
+        async () => actsAs(actor, 'clinician') && (await isAssigned(entry.file.ownerId)),
       )
       if (!decision.allow || decision.grant === undefined) continue
       found.push({ entry, grant: decision.grant })

@@ -15,6 +15,7 @@ import {
   type RecordAction,
   type RecordFacts,
 } from '../people/policy.js'
+import { actsAs } from '../people/service-clients.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { Assignments, Emergencies, RecordStores } from './ports.js'
 
@@ -80,7 +81,9 @@ export function recordAccess(use: Dependencies): RecordAccess {
     try {
       return await decideWithAssignment(
         (isAssigned) => decide({ ...factsOf(actor, entry), isAssigned }),
-        () => assignments.isAssigned(actor.userId, entry.file.ownerId),
+        async () =>
+          actsAs(actor, 'clinician') &&
+          (await assignments.isAssigned(actor.userId, entry.file.ownerId)),
       )
     } catch (error) {
       // In an emergency nobody waits for the portal.
@@ -156,7 +159,7 @@ async function inEmergency(
   { actor, entry, wish, options }: Wanted,
 ): Promise<Urgent | undefined> {
   const { fileId, ownerId, recordTypeId } = entry.file
-  if (ownerId === actor.userId || actor.onBehalfOf !== undefined) return undefined
+  if (ownerId === actor.userId || actor.service !== undefined) return undefined
   const known = await opening(audit, actor, { entry, action: options.audit }, () =>
     emergencies.between(actor.userId, ownerId),
   )
@@ -182,11 +185,14 @@ export function factsOf(
   actor: Actor,
   { file, held }: FileEntry,
 ): Omit<RecordFacts<HeldGrant>, 'isAssigned'> {
+  const asPatient = actsAs(actor, 'patient')
+  const asClinician = actsAs(actor, 'clinician')
+  const counts = { own: asPatient, assignment: asClinician, explicit: asPatient || asClinician }
   return {
-    isPatient: file.ownerId === actor.userId,
-    isUploader: file.uploaderId === actor.userId,
+    isPatient: asPatient && file.ownerId === actor.userId,
+    isUploader: asClinician && file.uploaderId === actor.userId,
     isAdmin: actor.roles.includes('admin'),
-    grants: held,
+    grants: held.filter(({ basis }) => counts[basis]),
     now: new Date(),
   }
 }

@@ -17,11 +17,12 @@ import { receiveForm, textOf } from '../files/receive-form.js'
 import type { IncomingLimits, SealedUpload, SealIncoming } from '../files/seal-incoming.js'
 import type { UploadRequest } from '../files/upload-file.js'
 import type { UploadSlots } from '../files/upload-slots.js'
-import type { Idempotency, IdempotencyClaim } from '../idempotency/idempotency.js'
+import { callerOf, type Idempotency, type IdempotencyClaim } from '../idempotency/idempotency.js'
 import type { IndexHash } from '../keys/index-hash.js'
 import type { KeyRing } from '../keys/key-ring.js'
 import { mayUploadRecord, openGrants } from '../people/policy.js'
-import { isPortalId } from '../people/portal-id.js'
+import { isPersonId, isPortalId } from '../people/portal-id.js'
+import { actsAs } from '../people/service-clients.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { Assignments, RecordStores, RecordType } from './ports.js'
 import { factsOf, type RecordAccess } from './record-access.js'
@@ -70,7 +71,7 @@ export function uploadRecord(use: RecordUploadDependencies): UploadRecord {
     await use.slots.run(
       async () =>
         await use.idempotency.run(
-          { userId: actor.userId, route: 'POST record', key: idempotencyKey },
+          { userId: callerOf(actor), route: 'POST record', key: idempotencyKey },
           async (claim) => {
             const { fields, sealed } = await receiveForm(parts, {
               known,
@@ -104,7 +105,8 @@ function uploadRules({
 }: Pick<RecordUploadDependencies, 'db' | 'audit' | 'assignments' | 'limits'>) {
   const checkAssigned = async (actor: Actor, patientId: string) => {
     const decision = mayUploadRecord({
-      isAssigned: await assignments.isAssigned(actor.userId, patientId),
+      isAssigned:
+        actsAs(actor, 'clinician') && (await assignments.isAssigned(actor.userId, patientId)),
     })
     if (!decision.allow) throw new StrongroomError(decision.code)
   }
@@ -153,7 +155,7 @@ function uploadRules({
 
 function patientIn(fields: Fields): string | null {
   const patientId = textOf(fields, 'patient_id')
-  if (patientId === null || isPortalId(patientId)) return patientId
+  if (patientId === null || isPersonId(patientId)) return patientId
   throw new StrongroomError('invalid_field', { detail: 'patient_id: not an id' })
 }
 

@@ -6,6 +6,7 @@ import { eventually } from './support/eventually.js'
 import { type Answer, listOf } from './support/http.js'
 import { filePart } from './support/multipart.js'
 import {
+  actedFor,
   assign,
   filePath,
   type Person,
@@ -20,7 +21,15 @@ import { startServer } from './support/server.js'
 // Every cell of test/access.csv, driven over HTTP. Whatever an action may change is made anew for
 // each cell, so that no cell depends on another.
 
-const server = await startServer({ ASSIGNMENT_GRANTS: 'uploader' })
+const server = await startServer({
+  ASSIGNMENT_GRANTS: 'uploader',
+  SERVICE_CLIENTS: JSON.stringify({
+    'portal-api': {
+      roles: ['patient', 'clinician'],
+      actions: ['view', 'download', 'upload', 'update', 'delete'],
+    },
+  }),
+})
 t.teardown(() => server.close())
 
 const roles = {
@@ -41,9 +50,10 @@ const roles = {
 } as const
 
 type Known = keyof typeof roles
-type Relation = Known | 'nobody'
+type Relation = Known | 'nobody' | 'service_for_patient' | 'service_for_uploader'
 
 const person = (name: Known) => personOf(server, name, { role: roles[name] })
+const portal = server.tokenOf('portal-api', { role: 'service' })
 const people: Readonly<Record<Relation, Person>> = {
   nobody: visitorOf(server),
   stranger: person('stranger'),
@@ -60,6 +70,8 @@ const people: Readonly<Record<Relation, Person>> = {
   revoked: person('revoked'),
   expired: person('expired'),
   emergency: person('emergency'),
+  service_for_patient: actedFor(server, 'patient', portal),
+  service_for_uploader: actedFor(server, 'uploader', portal),
 }
 const { admin, patient } = people
 
@@ -164,7 +176,43 @@ const creations: Readonly<Record<string, (who: Person) => Promise<Answer>>> = {
     await assign(admin, clinician, people.stranger)
     return who.delete(`/api/assignments?clinician_id=${clinician.id}&patient_id=stranger`)
   },
+  'E list accounts': (who) => who.get('/api/v1/users'),
+  'E make an account': (who) => who.post('/api/v1/users', account()),
+  'E read an account': async (who) => who.get(await accountPath()),
+  'E change an account': async (who) => who.put(await accountPath(), { full_name: 'x' }),
+  'E deactivate an account': async (who) => who.delete(await accountPath()),
+  'E list permissions': (who) => who.get('/api/v1/permissions'),
+  'E give a permission': (who) => who.post('/api/v1/permissions', permission()),
+  'E change a permission': async (who) => who.put(await permissionPath(), { can_write: true }),
+  'E take a permission away': async (who) => who.delete(await permissionPath()),
+  'E read the audit log': (who) => who.get('/api/v1/audit/logs?limit=1'),
+  'E read statistics': (who) => who.get('/api/v1/audit/stats'),
+  'E verify the audit log': (who) => who.post('/api/v1/audit/verify', {}),
+  'E who am I': (who) => who.get('/api/v1/auth/me'),
+  'E my permissions': (who) => who.get('/api/v1/permissions/my-permissions'),
+  'E my activity': (who) => who.get('/api/v1/audit/my-activity'),
+  'E my own statistics': (who) => who.get(`/api/v1/audit/user-stats/${who.id}`),
+  "E a patient's disclosures": (who) => who.get(`/api/patients/${patient.id}/disclosures`),
 }
+
+const account = () => ({
+  email: `someone-${++count}@clinic.example`,
+  password: `nine copper kettles of Bern ${count}`,
+})
+const permission = () => ({
+  user_id: `someone-${++count}`,
+  bucket_name: 'documents',
+  prefix: 'wards/',
+})
+
+/** One that was made by an administrator, for the cell to do something with. */
+async function madeAt(path: string, json: unknown): Promise<string> {
+  const answer = await admin.post(path, json)
+  if (answer.status !== 201) throw new Error(answer.text)
+  return `${path}/${answer.body.id}`
+}
+const accountPath = () => madeAt('/api/v1/users', account())
+const permissionPath = () => madeAt('/api/v1/permissions', permission())
 
 /** What leaves a file as it is. */
 const readings: Readonly<Record<string, Act>> = {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -60,6 +60,7 @@ await t.test('each new head arrives, and the last one at the stop', async (t) =>
 await t.test('what was kept shows a log that was cut while nothing ran', async (t) => {
   const path = join(server.dataDir, 'kept.jsonl')
   const anchors = kept.length
+  await mkdir(server.dataDir, { recursive: true })
   await writeFile(path, kept.join(''))
   const { code, out, err } = await server.command('audit', 'verify', '--json', '--anchor', path)
   t.equal(code, 0, err)

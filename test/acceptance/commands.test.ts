@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -94,14 +94,14 @@ await t.test('every file is opened from end to end', async (t) => {
   t.equal(sound.code, 0, sound.err)
   t.match(report(sound.out), { checked: 1, bytes: data.length, damaged_files: 0 })
   const [path = ''] = (await server.blobs()).filter((each) => !each.includes('/aside/'))
-  const bytes = await readFile(path)
+  const bytes = await server.sealed.read(path)
   const flipped = Buffer.from(bytes)
   flipped[300_000] = (flipped[300_000] ?? 0) ^ 1
-  await writeFile(path, flipped)
+  await server.sealed.write(path, flipped)
   const decayed = await server.command('scrub')
   t.equal(decayed.code, 1, decayed.err)
   t.match(decayed.out, /1 damaged.*\n {2}file .* version 1, sealed .*, segment 1: unauthentic/)
-  await writeFile(path, bytes)
+  await server.sealed.write(path, bytes)
   t.match(await server.command('scrub'), { code: 0, out: /\n0 damaged/ })
   t.match(await server.command('scrub', '--rate', '0'), { code: 2 })
 })
@@ -111,8 +111,9 @@ await t.test('damage is told, and the exit code says so', async (t) => {
   const placed = (await server.blobs()).filter((path) => !path.includes('/aside/'))
   t.equal(placed.length, 2)
   const [first = '', second = ''] = placed
-  const lost = (await stat(first)).size < (await stat(second)).size ? first : second
-  await rm(lost)
+  const sizeOf = async (name: string) => (await server.sealed.read(name)).length
+  const lost = (await sizeOf(first)) < (await sizeOf(second)) ? first : second
+  await server.sealed.remove(lost)
   const found = await server.command('sweep', '--json')
   t.equal(found.code, 1)
   t.match(report(found.out), { sound: 1, damaged: 1 })

@@ -405,7 +405,7 @@ await t.test('Idempotency-Key: a refused request may be tried again', async (t) 
 
 await t.test('Idempotency-Key: a second request while the first is under way', async (t) => {
   const anna = someone()
-  const sent = pdf('in flight', 200_000)
+  const sent = pdf('in flight', 2_000_000)
   const boundary = 'in-flight'
   const head = `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="a.pdf"\r\ncontent-type: application/pdf\r\n\r\n`
   const body = Buffer.concat([Buffer.from(head), sent, Buffer.from(`\r\n--${boundary}--\r\n`)])
@@ -415,13 +415,15 @@ await t.test('Idempotency-Key: a second request while the first is under way', a
     'idempotency-key': 'key-3',
     'content-length': String(body.length),
   }
+  const before = (await server.blobs()).length
   const first = await openRaw(server.address)
   await first.write(requestHead('POST', uploadPath, headers))
-  await first.write(body.subarray(0, 100_000))
+  await first.write(body.subarray(0, 1_000_000))
+  await server.sealed.reached(before)
   const request = Buffer.concat([Buffer.from(requestHead('POST', uploadPath, headers)), body])
   const second = await rawCall(server.address, request)
   isProblem(t, second, 409, 'in_progress')
-  await first.write(body.subarray(100_000))
+  await first.write(body.subarray(1_000_000))
   const answer = await first.answer()
   hasStatus(t, answer, 201)
   first.destroy()

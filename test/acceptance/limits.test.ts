@@ -298,7 +298,7 @@ await t.test('SIGTERM lets an upload under way finish', async (t) => {
   const data = pdf('finished', 900_000)
   const form = multipart([filePart(data)])
   const connection = await begun(anna, form, 800_000)
-  await eventually('bytes in the store', async () => (await server.blobs()).length > before)
+  await server.sealed.reached(before)
   const stopped = server.stop()
   await eventually('the stop', async () => !(await isReady()))
   await connection.write(form.body.subarray(800_000))

@@ -1,7 +1,5 @@
 import { once } from 'node:events'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { join } from 'node:path'
 import t from 'tap'
 import { hasStatus, isProblem } from './support/checks.js'
 import { pdf } from './support/content.js'
@@ -89,20 +87,17 @@ await t.test('a question to the portal', async (t) => {
   })
 })
 
-await t.test('a disk that does not do its work', async (t) => {
-  const incoming = join(server.filesDir, 'incoming')
-  await rm(incoming, { recursive: true })
-  await writeFile(incoming, '')
+await t.test('a store that does not do its work', async (t) => {
+  const { errno, mend } = await server.sealed.breakDown()
   const refused = await anna.upload(pdf('no place'))
   isProblem(t, refused, 503, 'storage_unavailable')
   t.match(await lineOf('storage error'), {
     level: 'error',
     operation: 'put',
-    errno: 'ENOTDIR',
+    errno,
     request_id: requestIdOf(refused.headers),
     user_id: anna.id,
   })
-  await rm(incoming)
-  await mkdir(incoming, { mode: 0o700 })
+  await mend()
   hasStatus(t, await anna.upload(pdf('a place again')), 201)
 })

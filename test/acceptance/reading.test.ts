@@ -1,4 +1,3 @@
-import { open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { hasBytes, hasStatus, isProblem } from './support/checks.js'
 import { pdf } from './support/content.js'
@@ -32,8 +31,10 @@ const record = { patient_id: patient.id, medical_record_type_id: await recordTyp
 
 // More than the socket buffers on both sides take, so that the service cannot have sent it all.
 const large = 32 * mebibyte
-// More than the reader's side has taken in by then, less than what the sending side's buffers hold.
-const received = 2 * mebibyte
+// More than the reader's side has taken in by then, less than what the sending side's buffers hold. The smaller
+// pieces that come from a bucket make the reader's own system take more before it is full, and a proxy holds some.
+const isFromBucket = process.env['TEST_STORAGE'] === 's3'
+const received = (process.env['TEST_NODES'] === '2' ? 16 : isFromBucket ? 8 : 2) * mebibyte
 
 const sayings = async (who: Person, path: string) => JSON.stringify(listOf(await who.get(path)))
 
@@ -142,12 +143,9 @@ async function placed(data: Buffer): Promise<{ path: string; blob: string }> {
 }
 
 async function flipBit(path: string, at: number, bit = 1): Promise<void> {
-  const file = await open(path, 'r+')
-  const byte = Buffer.alloc(1)
-  await file.read(byte, 0, 1, at)
-  byte.writeUInt8(byte.readUInt8(0) ^ bit, 0)
-  await file.write(byte, 0, 1, at)
-  await file.close()
+  const bytes = await server.sealed.read(path)
+  bytes.writeUInt8(bytes.readUInt8(at) ^ bit, at)
+  await server.sealed.write(path, bytes)
 }
 
 /** Nothing but true bytes came, and not all of them. */
@@ -173,7 +171,7 @@ async function isRefused(t: Test, path: string, data: Buffer): Promise<void> {
 await t.test('one flipped bit', async (t) => {
   const data = pdf('flipped', 5 * segment)
   const { path, blob } = await placed(data)
-  const { length } = await readFile(blob)
+  const { length } = await server.sealed.read(blob)
   for (const at of [0, 16, 31, 40, 60, 2 * segment, length - 1, length - 40]) {
     t.comment(`at ${at}`)
     await flipBit(blob, at)
@@ -209,31 +207,29 @@ await t.test('a file of one segment is refused before its first byte', async (t)
 await t.test('cut, lengthened, exchanged and missing bytes', async (t) => {
   const [one, two] = [pdf('one', 3 * segment), pdf('two', 3 * segment)]
   const [first, second] = [await placed(one), await placed(two)]
-  const [sealedOne, sealedTwo] = [await readFile(first.blob), await readFile(second.blob)]
+  const { read, write, remove } = server.sealed
+  const [sealedOne, sealedTwo] = [await read(first.blob), await read(second.blob)]
+  const cutTo = (length: number) => write(first.blob, sealedOne.subarray(0, length))
   const wrongs: [string, () => Promise<void>][] = [
-    ['cut by a byte', () => truncate(first.blob, sealedOne.length - 1)],
-    ['cut by a segment', () => truncate(first.blob, 32 + 2 * (segment + 105))],
-    ['cut to its header', () => truncate(first.blob, 32)],
-    ['empty', () => truncate(first.blob, 0)],
-    ['lengthened', () => writeFile(first.blob, Buffer.concat([sealedOne, Buffer.alloc(100)]))],
-    ['another’s', () => writeFile(first.blob, sealedTwo)],
+    ['cut by a byte', () => cutTo(sealedOne.length - 1)],
+    ['cut by a segment', () => cutTo(32 + 2 * (segment + 105))],
+    ['cut to its header', () => cutTo(32)],
+    ['empty', () => cutTo(0)],
+    ['lengthened', () => write(first.blob, Buffer.concat([sealedOne, Buffer.alloc(100)]))],
+    ['another’s', () => write(first.blob, sealedTwo)],
     [
       'another’s after the header',
       () => {
-        return writeFile(
-          first.blob,
-          Buffer.concat([sealedOne.subarray(0, 32), sealedTwo.subarray(32)]),
-        )
+        return write(first.blob, Buffer.concat([sealedOne.subarray(0, 32), sealedTwo.subarray(32)]))
       },
     ],
-    ['missing', () => rename(first.blob, `${first.blob}.away`)],
+    ['missing', () => remove(first.blob)],
   ]
   for (const [what, harm] of wrongs) {
     t.comment(what)
     await harm()
     await isRefused(t, first.path, one)
-    await rm(`${first.blob}.away`, { force: true })
-    await writeFile(first.blob, sealedOne)
+    await write(first.blob, sealedOne)
     hasBytes(t, await patient.get(first.path), one)
   }
   hasBytes(t, await patient.get(second.path), two)

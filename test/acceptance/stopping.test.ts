@@ -34,7 +34,7 @@ async function openUpload(data: Buffer) {
   }
   await connection.write(requestHead('POST', uploadPath, headers))
   await connection.write(form.body.subarray(0, half))
-  await eventually('bytes in the store', async () => (await server.blobs()).length > before)
+  await server.sealed.reached(before)
   return { ...connection, finish: () => connection.write(form.body.subarray(half)) }
 }
 

@@ -236,15 +236,22 @@ async function longRead(server: Server, { clinician, patient }: Ward, type: stri
   }
 }
 
-/** A job of the service does its work: a new clinician of the patient gets the team's records. */
-async function jobsGoOn(t: Test, server: Server, admin: Person, ward: Ward): Promise<void> {
-  const item = ward.items.find(({ isLive }) => isLive === true)
-  if (item === undefined) return
-  const late = personOf(server, `late-${++drawn}`, { role: 'clinician' })
-  await assign(admin, late, ward.patient)
-  const opens = async () => (await late.get(`${recordPath(item.id)}/download`)).status === 200
-  const ms = await eventually('the job gave a new clinician access', opens, recoveryLimitMs)
-  t.comment(`a job was done after ${Math.round(ms)} ms`)
+/**
+ * A job of the service does its work: a new clinician of a patient gets the team's records. Of a patient
+ * beside the load, which deletes records while the job is waited for.
+ */
+async function jobsAtWork(server: Server, admin: Person, clinician: Person, type: string) {
+  const patient = personOf(server, 'patient-apart', { role: 'patient' })
+  await assign(admin, clinician, patient)
+  const about = { patient_id: patient.id, medical_record_type_id: type }
+  const path = `${recordPath(await clinician.record(pdf('apart'), about))}/download`
+  return async (t: Test) => {
+    const late = personOf(server, `late-${++drawn}`, { role: 'clinician' })
+    await assign(admin, late, patient)
+    const opens = async () => (await late.get(path)).status === 200
+    const ms = await eventually('the job gave a new clinician access', opens, recoveryLimitMs)
+    t.comment(`a job was done after ${Math.round(ms)} ms`)
+  }
 }
 
 /** All that was acknowledged is there, and nothing more than what was in doubt. */
@@ -326,11 +333,12 @@ await t.test(`restarted ${restarts} times, seed ${seed}`, { timeout }, async (t)
   const reader = personOf(server, 'long-reader', { role: 'patient' })
   await assign(admin, last.clinician, reader)
   const reading = await longRead(server, { ...last, patient: reader }, book.type)
+  const jobsGoOn = await jobsAtWork(server, admin, first.clinician, book.type)
   const working = wards.map((ward) => work(book, server, ward))
   try {
     for (let n = 1; n <= restarts; n++) {
       await reading(t, () => restart(t, cluster, server, n))
-      await jobsGoOn(t, server, admin, first)
+      await jobsGoOn(t)
     }
   } finally {
     book.isOver = true

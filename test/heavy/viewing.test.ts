@@ -332,6 +332,58 @@ await t.test('markup in disguise is handed out, not shown, and never runs', asyn
   t.notOk(wasCalled('kept'))
 })
 
+async function ticketOf(id: string): Promise<{ readonly url: string; readonly ticket_id: string }> {
+  const answer = await anna.post('/api/tickets', { file_id: id, action: 'view' })
+  return JSON.parse(answer.text) as { url: string; ticket_id: string }
+}
+
+await t.test('a ticket shows the document in a frame, to a browser without a token', async (t) => {
+  const { url, ticket_id: ticketId } = await ticketOf(reportId)
+  await onPage(anonymous, async (page) => {
+    await page.goto(framing(portal, url))
+    await looksAs(page, picture)
+    t.pass('as the portal itself would show it')
+    await page.reload()
+    await looksAs(page, picture)
+    t.pass('and again, as long as it is the same browser')
+  })
+  const other = await browser.newContext({ viewport, userAgent: 'Another browser' })
+  const heading = await onPage(other, async (page) => {
+    await page.goto(url)
+    return await page.locator('h1').innerText()
+  })
+  await other.close()
+  t.equal(heading, 'This link has ended', 'another browser is told so in words')
+  t.equal((await anna.delete(`/api/tickets/${ticketId}`)).status, 204)
+  await onPage(anonymous, async (page) => {
+    await page.goto(framing(portal, url))
+    const ended = page.frameLocator('iframe').locator('h1')
+    t.equal(await ended.innerText(), 'This link has ended', 'in the frame, too')
+  })
+  await onPage(anonymous, async (page) => {
+    const { url: fresh } = await ticketOf(reportId)
+    await page.goto(framing(stranger, fresh))
+    await eventually('a refusal', () => hasFrame(page, isRefusal), 30_000)
+    t.notOk(hasFrame(page, isViewer), 'a page that is not named does not frame it')
+  })
+})
+
+await t.test('a script of the portal reads by ticket, in ranges', async (t) => {
+  const { url } = await ticketOf(reportId)
+  const read = (origin: string) =>
+    onPage(anonymous, async (page) => {
+      await page.goto(origin)
+      return await page.evaluate<unknown>(`(async () => {
+        const asked = { headers: { range: 'bytes=0-99' } }
+        const response = await fetch(${JSON.stringify(url)}, asked).catch(() => undefined)
+        if (response === undefined) return 'failed'
+        return [response.status, (await response.arrayBuffer()).byteLength]
+      })()`)
+    })
+  t.same(await read(portal.origin), [206, 100])
+  t.equal(await read(stranger.origin), 'failed', 'no other page’s')
+})
+
 await t.test('where no page is named, none shows anything', async (t) => {
   const id = await anna.file(png('embedded', 40), { filename: 'drawing', type: 'image/png' })
   t.same(await sizeOfImage(stranger, id), [40, 40], 'an image has no list of who may show it')

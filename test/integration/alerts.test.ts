@@ -50,7 +50,7 @@ for (const engine of engines) {
     }
     const look = raiseAlerts({ db, assignments, thresholds })
     const told = async () => {
-      const events = await db.stores.reports.events({ action: 'alert.raised' }, { limit: 10 })
+      const { events } = await db.stores.reports.events({ action: 'alert.raised' }, { limit: 10 })
       return events.map(({ subjectId }) => subjectId).sort()
     }
     await look({ signal: AbortSignal.timeout(60_000) })

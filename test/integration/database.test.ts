@@ -10,6 +10,7 @@ import { createTestDatabase, engines, type TestDatabase } from '../helpers/datab
 
 const insertThing = { name: 'insert-thing', text: 'INSERT INTO things (name) VALUES ($1)' }
 const listThings = { name: 'list-things', text: 'SELECT name FROM things ORDER BY name' }
+const backend = { name: 'backend', text: 'SELECT pg_backend_pid() AS pid' }
 const fail = { name: 'fail', text: 'SELECT 1 / $1::int' }
 const raise = {
   name: 'raise',
@@ -55,6 +56,7 @@ for (const engine of engines) {
     await t.test('turns', (t) => turns(t, db))
     await t.test('closing', (t) => closing(t, db))
     await t.test('limits', (t) => limits(t, place))
+    await t.test('a line that is full', (t) => fullLine(t, place))
   })
 }
 
@@ -250,6 +252,40 @@ async function limits(t: Test, place: TestDatabase): Promise<void> {
   t.strictSame(await names(db), ['last'])
 }
 
+async function fullLine(t: Test, place: TestDatabase): Promise<void> {
+  const most = place.engine === 'embedded' ? 1 : 10
+  const db = await place.open({ queueLimit: 5, connectTimeoutMs: 10_000 })
+  t.teardown(() => db.close())
+  let leave = () => {}
+  const left = new Promise<void>((resolve) => {
+    leave = resolve
+  })
+  const holding: Promise<void>[] = []
+  for (let held = 0; held < most; held++) {
+    await new Promise<void>((resolve) => {
+      const holds = () => {
+        resolve()
+        return left
+      }
+      holding.push(db.transaction(holds))
+    })
+  }
+  const waiting = Array.from({ length: 5 }, () => names(db))
+  t.match(db.pool(), { waiting: 5, most })
+  const asked = performance.now()
+  await t.rejects(names(db), { code: 'database_unavailable', retryAfter: Number })
+  await t.rejects(
+    db.transaction(() => Promise.resolve()),
+    { code: 'database_unavailable' },
+  )
+  t.ok(performance.now() - asked < 1_000, 'one more is told at once')
+  leave()
+  await Promise.all(holding)
+  for (const each of await Promise.all(waiting))
+    t.strictSame(each, ['last'], 'who waited is served')
+  t.strictSame(await names(db), ['last'], 'and so is the next')
+}
+
 await t.test('embedded: one process at a time', async (t) => {
   const place = await createTestDatabase('embedded')
   t.teardown(() => place.drop())
@@ -271,6 +307,9 @@ if (engines.includes('postgres')) {
     await t.test('restart', (t) => restart(t, place))
     await t.test('exhausted pool', (t) => exhausted(t, place))
     await t.test('cut wires', (t) => cutWires(t, place))
+    await t.test('a server that falls silent', (t) => fallsSilent(t, place))
+    await t.test('lifetime', (t) => lifetime(t, place))
+    await t.test('a server that only reads', (t) => onlyReads(t, place))
   })
 }
 
@@ -349,6 +388,73 @@ async function cutWires(t: Test, place: TestDatabase): Promise<void> {
     { code: 'database_unavailable' },
     'in a transaction it cannot',
   )
+  await db.close()
+  for (const socket of sockets) socket.destroy()
+  proxy.close()
+}
+
+async function pidOf(db: Database): Promise<number | undefined> {
+  const [row] = await db.rows<{ pid: number }>(backend)
+  return row?.pid
+}
+
+async function lifetime(t: Test, place: TestDatabase): Promise<void> {
+  const db = await openPostgresDatabase({ url: place.place, poolSize: 1, connectionSeconds: 1 })
+  t.teardown(() => db.close())
+  const first = await pidOf(db)
+  t.equal(await pidOf(db), first, 'a connection is kept')
+  await db.transaction(async (sql) => {
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await sql.rows(backend)
+  })
+  t.not(await pidOf(db), first, 'until its time is over, and what is under way has ended')
+}
+
+async function onlyReads(t: Test, place: TestDatabase): Promise<void> {
+  const db = await openPostgresDatabase({ url: place.place, poolSize: 1 })
+  t.teardown(() => db.close())
+  const first = await pidOf(db)
+  await t.rejects(
+    db.transaction(async (sql) => {
+      await sql.script('SET TRANSACTION READ ONLY')
+      await sql.script('CREATE TABLE not_written ()')
+    }),
+    { code: 'database_unavailable' },
+  )
+  t.not(await pidOf(db), first, 'the connection is given up: another may find the one that writes')
+}
+
+/** After its first word (protocol 3.0, ReadyForQuery) nothing more comes from it. */
+async function fallsSilent(t: Test, place: TestDatabase): Promise<void> {
+  const target = new URL(place.place)
+  const ready = Buffer.from([0x5a, 0, 0, 0, 5])
+  const sockets: Socket[] = []
+  let silent = false
+  const proxy = createServer((client) => {
+    const server = dial(Number(target.port), target.hostname)
+    sockets.push(client, server)
+    for (const socket of [client, server]) socket.on('error', () => undefined)
+    client.pipe(server)
+    let isOver = false
+    server.on('data', (bytes) => {
+      if (!isOver) client.write(bytes)
+      isOver ||= silent && bytes.includes(ready)
+    })
+    client.on('close', () => server.destroy())
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  const url = new URL(place.place)
+  const address = proxy.address()
+  url.port = typeof address === 'object' && address !== null ? String(address.port) : ''
+  const db = await openPostgresDatabase({ url: url.href, connectTimeoutMs: 500 })
+  for (const socket of sockets.splice(0)) socket.destroy()
+  silent = true
+  const asked = performance.now()
+  // The first finds the connection that was cut, the next one is made anew.
+  for (let calls = 0; calls < 2; calls++) {
+    await t.rejects(db.rows(listThings), { code: 'database_unavailable' })
+  }
+  t.ok(performance.now() - asked < 3_000, 'a new connection is not waited for without end')
   await db.close()
   for (const socket of sockets) socket.destroy()
   proxy.close()

@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { Type } from 'typebox'
 import type { Actor, AuditFacts } from '../../src/audit/audit-events.js'
+import type { AuditLog } from '../../src/audit/audit-log.js'
 import { StrongroomError } from '../../src/errors/strongroom-error.js'
 import type { App } from '../../src/http/app-type.js'
 import { createFrame } from '../../src/http/frame.js'
@@ -14,10 +15,11 @@ import {
 import { registerCors } from '../../src/http/plugins/cors.js'
 import { registerMethodNotAllowed } from '../../src/http/plugins/method-not-allowed.js'
 import { registerOpenapi } from '../../src/http/plugins/openapi.js'
-import { refusals } from '../../src/http/plugins/refusals.js'
+import { refusals, registerRefusals } from '../../src/http/plugins/refusals.js'
 import { registerHealthRoutes } from '../../src/http/routes/health/index.js'
 import { homeRoute } from '../../src/http/routes/home.js'
 import { makeLogger } from '../../src/log.js'
+import { type SharedTokensOptions, sharedTokens } from '../../src/people/shared-tokens.js'
 
 const secret = 'a'.repeat(16) + 'b'.repeat(16) + 'c'.repeat(16)
 const other = 'other'.repeat(10)
@@ -25,6 +27,10 @@ const now = Math.floor(Date.now() / 1000)
 
 interface Options {
   readonly authentication?: Partial<AuthenticateOptions>
+  readonly audit?: AuditLog
+  /** Of the portal's tokens. */
+  readonly tokens?: Partial<SharedTokensOptions>
+  readonly userClaim?: string
   readonly trustProxy?: number | false
   readonly legacyStatus?: boolean
   readonly origins?: readonly string[]
@@ -55,13 +61,25 @@ async function serve(t: Test, options: Options = {}) {
   const refuseOtherMethods = registerMethodNotAllowed(app)
   registerOpenapi(app)
   const authenticate = registerAuthentication(app, {
-    secrets: [{ kid: undefined, secret }],
-    userClaim: undefined,
-    issuer: undefined,
-    audience: undefined,
+    sources: [
+      sharedTokens({
+        identity: {
+          source: 'shared',
+          isPrimary: true,
+          userClaim: options.userClaim,
+          roleMap: new Map([['PortalAdmin', ['admin']]]),
+        },
+        secrets: [{ kid: undefined, secret }],
+        issuer: undefined,
+        audience: undefined,
+        ...options.tokens,
+      }),
+    ],
+    session: undefined,
+    serviceClients: new Map(),
+    cookieAuth: false,
     clockToleranceSeconds: 5,
-    roleMap: new Map([['PortalAdmin', ['admin']]]),
-    audit,
+    refusals: registerRefusals(app, options.audit ?? audit),
     ...options.authentication,
   })
   app.register((open, _options, done) => {
@@ -178,7 +196,7 @@ await t.test('the user id is sub, else user_id, else nobody is known', async (t)
 })
 
 await t.test('a claim that is configured is the only one believed', async (t) => {
-  const { call } = await serve(t, { authentication: { userClaim: 'uid' } })
+  const { call } = await serve(t, { userClaim: 'uid' })
   const answer = await call('/api/things', { token: tokenOf({ uid: 7, sub: 'anna' }) })
   t.equal(((await answer.json()) as Actor).userId, '7')
   await isProblem(t, await call('/api/things', { token: good }), 401, 'unauthenticated')
@@ -231,7 +249,7 @@ await t.test('a token that proves nothing is answered 401', async (t) => {
 })
 
 await t.test('issuer and audience count where they are configured', async (t) => {
-  const { call } = await serve(t, { authentication: { issuer: 'portal', audience: 'files' } })
+  const { call } = await serve(t, { tokens: { issuer: 'portal', audience: 'files' } })
   const ok = { ...claims, iss: 'portal', aud: ['files', 'more'] }
   t.equal((await call('/api/things', { token: tokenOf(ok) })).status, 200)
   const wrong = [claims, { ...ok, iss: 'x' }, { ...ok, aud: 'x' }, { ...claims, iss: 'portal' }]
@@ -244,7 +262,7 @@ await t.test('issuer and audience count where they are configured', async (t) =>
 await t.test('of several secrets the header names the one', async (t) => {
   const named = { kid: 'k1', secret: other }
   const both = await serve(t, {
-    authentication: { secrets: [{ kid: undefined, secret }, named] },
+    tokens: { secrets: [{ kid: undefined, secret }, named] },
   })
   const status = async (service: typeof both, token: string) =>
     (await service.call('/api/things', { token })).status
@@ -252,7 +270,7 @@ await t.test('of several secrets the header names the one', async (t) => {
   t.equal(await status(both, tokenOf(claims, { key: other, header: { kid: 'k1' } })), 200)
   t.equal(await status(both, tokenOf(claims, { header: { kid: 'k1' } })), 401)
   t.equal(await status(both, tokenOf(claims, { key: other })), 401)
-  const one = await serve(t, { authentication: { secrets: [named] } })
+  const one = await serve(t, { tokens: { secrets: [named] } })
   t.equal(await status(one, tokenOf(claims, { key: other })), 200, 'without a name: the first')
 })
 
@@ -294,7 +312,7 @@ await t.test('refusals are on record, capped for each address', async (t) => {
 
 await t.test('where refusals cannot be put on record nothing is answered but 503', async (t) => {
   const note = () => Promise.reject(new StrongroomError('audit_unavailable', { retryAfter: 2 }))
-  const { call } = await serve(t, { authentication: { audit: { note } } })
+  const { call } = await serve(t, { audit: { note } })
   const answer = await call('/api/things')
   t.equal(answer.headers.get('retry-after'), '2')
   await isProblem(t, answer, 503, 'audit_unavailable')

@@ -9,6 +9,9 @@ import { outbox } from './0008-outbox.js'
 import { emergencyAccess } from './0009-emergency-access.js'
 import { auditRetention } from './0010-audit-retention.js'
 import { refusalsIndex } from './0011-refusals-index.js'
+import { accounts } from './0012-accounts.js'
+import { listsOfMany } from './0013-lists-of-many.js'
+import { tickets } from './0014-tickets.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -27,4 +30,7 @@ export const migrations: readonly Migration[] = [
   emergencyAccess,
   auditRetention,
   refusalsIndex,
+  accounts,
+  listsOfMany,
+  tickets,
 ]

@@ -3,6 +3,7 @@ import type { Actor } from '../../audit/audit-events.js'
 import { asUser } from '../../log-context.js'
 import type { App } from '../app-type.js'
 import { clientAddress } from '../client-address.js'
+import type { VerifiedToken } from './verify-token.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -12,6 +13,7 @@ declare module 'fastify' {
 }
 
 const actors = new WeakMap<FastifyRequest, Actor>()
+const tokens = new WeakMap<FastifyRequest, VerifiedToken>()
 
 /** Decorates requests with `actor`. */
 export function registerActor(app: App): void {
@@ -28,10 +30,20 @@ export function actorOf(request: FastifyRequest): Actor | undefined {
   return actors.get(request)
 }
 
-/** Whom the request comes from, from now on. */
-export function setActor(request: FastifyRequest, who: Pick<Actor, 'userId' | 'roles'>): void {
+/** Whom the request comes from, from now on, and by which token. */
+export function setActor(
+  request: FastifyRequest,
+  who: Pick<Actor, 'userId' | 'service' | 'roles'>,
+  token: VerifiedToken,
+): void {
   actors.set(request, { ...callerOf(request), ...who })
+  tokens.set(request, token)
   asUser(who.userId)
+}
+
+/** The token a request was let in by; undefined outside of the authenticated scope. */
+export function tokenOf(request: FastifyRequest): VerifiedToken | undefined {
+  return tokens.get(request)
 }
 
 const maxUserAgent = 256

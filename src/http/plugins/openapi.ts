@@ -15,7 +15,8 @@ const info = {
   version: '1',
   description:
     'Keeps files for healthcare portals: sealed under keys of the people concerned, every access on record. ' +
-    'Errors are problem documents (RFC 9457) with a stable `code`.',
+    'Errors are problem documents (RFC 9457) with a stable `code`. A service names the person it acts for in ' +
+    '`X-On-Behalf-Of`; where COOKIE_AUTH is set, the cookie `access_token` is taken in place of the header.',
 }
 
 /** The OpenAPI document at `/api/openapi.json`, and a page to read and try it at `/api/reference/`. */

@@ -1,12 +1,27 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, statusOf, titleOf } from '../../errors/error-codes.js'
 import { isStrongroomError, StrongroomError } from '../../errors/strongroom-error.js'
+import type { HttpMeter } from '../../ports/meter.js'
 import type { App } from '../app-type.js'
 
 export interface ProblemOptions {
   /** Whether older clients get 400 for a file too large. */
   readonly legacyStatus: boolean
+  readonly meter?: Pick<HttpMeter, 'refused'> | undefined
 }
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a person is told who opens this in a browser, in place of the document. */
+    readonly refusalPage?: RefusalPage
+  }
+}
+
+/** A page, and the policy (CSP) it is shown under. Says nothing of the cause that the document would not. */
+export type RefusalPage = (
+  status: number,
+  requestId: string,
+) => { readonly html: string; readonly policy: string }
 
 export const problemType = 'application/problem+json'
 
@@ -33,9 +48,10 @@ const headersOfContent = [
 /** Answers every error, and every path that is not there, with a problem document. */
 export function registerProblems(app: App, options: ProblemOptions): void {
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, options))
-  // Before the body is parsed: of what is not there nothing else can be wrong.
-  app.addHook('onRequest', (request, _reply, done) => {
-    done(request.is404 ? new StrongroomError('not_found') : undefined)
+  // Before the body is parsed: of what is not there nothing else can be wrong. After `onRequest`: rules of
+  // hosts, HTTPS and rates are for what is not there, too.
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    done(request.is404 ? new StrongroomError('not_found') : null, payload)
   })
   app.setNotFoundHandler((request, reply) =>
     sendProblem(new StrongroomError('not_found'), request, reply, options),
@@ -47,9 +63,10 @@ export function sendProblem(
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
-  { legacyStatus }: ProblemOptions,
+  { legacyStatus, meter }: ProblemOptions,
 ): FastifyReply {
   const problem = asStrongroomError(error)
+  meter?.refused(problem.code)
   const document = problemDocument(problem, request.id, legacyStatus)
   if (document.status >= 500) {
     request.log.error({ code: problem.code, err: error }, 'request failed')
@@ -57,11 +74,24 @@ export function sendProblem(
   for (const name of headersOfContent) reply.removeHeader(name)
   if (document.status === 401) reply.header('www-authenticate', challenge(problem, request))
   if (problem.retryAfter !== undefined) reply.header('retry-after', Math.ceil(problem.retryAfter))
+  const page = request.routeOptions.config.refusalPage
+  if (page !== undefined && wantsPage(request)) {
+    const { html, policy } = page(document.status, request.id)
+    reply.header('content-security-policy', policy).type('text/html; charset=utf-8')
+    return reply.code(document.status).send(html)
+  }
   // As bytes: to text Fastify adds a charset, which the media type does not have.
   return reply
     .code(document.status)
     .header('content-type', problemType)
     .send(Buffer.from(JSON.stringify(document)))
+}
+
+const htmlInAccept = /(?:^|,)\s*text\/html\s*(?:;|,|$)/i
+
+/** Whether a person looks at the answer: browsers name HTML when they open a page or a frame. */
+function wantsPage({ headers }: FastifyRequest): boolean {
+  return htmlInAccept.test(headers.accept ?? '')
 }
 
 /** Title and code for a fault of ours, without a word of its cause; for others what was said. */

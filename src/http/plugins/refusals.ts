@@ -1,5 +1,6 @@
-import type { Actor } from '../../audit/audit-events.js'
+import type { Actor, AuditFacts } from '../../audit/audit-events.js'
 import type { AuditLog } from '../../audit/audit-log.js'
+import type { App } from '../app-type.js'
 
 export interface RefusalsOptions {
   readonly audit: AuditLog
@@ -14,10 +15,27 @@ export interface RefusalsOptions {
 
 /** Puts requests without valid credentials on record, so that a flood of them cannot flood the record. */
 export interface Refusals {
-  /** @throws StrongroomError `audit_unavailable` */
-  note(caller: Actor, reason: string): Promise<void>
+  /**
+   * `facts`: what was refused, where it is more than a call.
+   * @throws StrongroomError `audit_unavailable`
+   */
+  note(caller: Actor, reason: string, facts?: RefusedFacts): Promise<void>
   /** Writes the summaries that are due and stops. */
   close(): Promise<void>
+}
+
+export type RefusedFacts = Partial<Pick<AuditFacts, 'action' | 'subjectId' | 'fileId'>>
+
+/** For as long as the service runs; all that is refused of one address counts together. */
+export function registerRefusals(app: App, audit: AuditLog): Refusals {
+  const record = refusals({
+    audit,
+    onProblem: (error) => {
+      app.log.error({ err: error }, 'summary of refused requests not written')
+    },
+  })
+  app.addHook('onClose', () => record.close())
+  return record
 }
 
 interface Count {
@@ -56,14 +74,14 @@ export function refusals(options: RefusalsOptions): Refusals {
   }
 
   return {
-    async note(caller, reason) {
+    async note(caller, reason, facts = {}) {
       const count = countOf(caller.ip)
       if (count.noted >= perAddress) {
         count.more += 1
         return
       }
       count.noted += 1
-      await audit.note(caller, { action: 'auth.refused', outcome: 'denied', reason })
+      await audit.note(caller, { action: 'auth.refused', ...facts, outcome: 'denied', reason })
     },
     async close() {
       clearInterval(timer)

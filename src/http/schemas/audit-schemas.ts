@@ -36,7 +36,11 @@ export const eventEntry = Type.Object({
 
 export const eventPage = Type.Object({
   events: Type.Array(eventEntry),
-  next_cursor: Type.Union([Type.String(), Type.Null()]),
+  next_cursor: Type.Union([Type.String(), Type.Null()], {
+    description:
+      'There are more until it is null. A page may hold fewer than its limit, or none: of two filters ' +
+      'that hardly go together, a page looks through 2,000 events.',
+  }),
 })
 
 const ownFilter = {

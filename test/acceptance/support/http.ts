@@ -66,6 +66,9 @@ export interface Call {
   readonly body?: Buffer | string | Readable
 }
 
+/** Where a service is several processes: each request on a connection of its own, so that each goes to the next. */
+const reset = process.env['TEST_NODES'] === '2'
+
 const agents = new Map<string, Agent>()
 
 function agentOf(origin: string): Agent {
@@ -130,6 +133,7 @@ function send(origin: string, path: string, options: Call): Promise<Dispatcher.R
     origin,
     path,
     method: method,
+    reset,
     headers: headersOf(options),
     body: json === undefined ? (body ?? null) : JSON.stringify(json),
   })

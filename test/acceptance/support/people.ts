@@ -55,8 +55,19 @@ export function personOf(server: Server, id: string, claims: Claims = {}): Perso
 /** Someone without a token. */
 export const visitorOf = (server: Server): Person => callerOf(server, 'nobody', undefined)
 
-function callerOf(server: Server, id: string, token: string | undefined): Person {
-  const call = (path: string, options: Call = {}) => server.call(path, { token, ...options })
+/** The person `id`, for whom the service of that token acts. */
+export function actedFor(server: Server, id: string, token: string): Person {
+  return callerOf(server, id, token, { 'x-on-behalf-of': id })
+}
+
+function callerOf(
+  server: Server,
+  id: string,
+  token: string | undefined,
+  always: Headers = {},
+): Person {
+  const call = (path: string, options: Call = {}) =>
+    server.call(path, { token, ...options, headers: { ...always, ...options.headers } })
   const form = (path: string, parts: readonly Part[], options: Call = {}) => {
     const { headers, body } = multipart(parts)
     const all = { ...headers, ...options.headers }

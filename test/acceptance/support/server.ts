@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,10 +13,15 @@ import { copyEmptyCluster } from '../../helpers/empty-cluster.js'
 import { type Answer, type Call, call, closeConnections } from './http.js'
 import { createDatabase, type TestDatabase } from './postgres.js'
 import type { Address } from './raw.js'
+import { type RoundRobin, roundRobin } from './round-robin.js'
+import { type SealedPlace, sealedPlace } from './sealed-place.js'
 import { type Claims, claimsOf, mintToken } from './tokens.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
+const redisUrl = process.env['TEST_REDIS_URL']
+/** Processes of one service, behind a proxy that gives each connection to the next. */
+const nodes = process.env['TEST_NODES'] === '2' ? 2 : 1
 const startLimit = 60_000
 const stopLimit = 20_000
 
@@ -42,7 +47,7 @@ export interface Server {
   readonly address: Address
   readonly origin: string
   readonly dataDir: string
-  /** Where sealed bytes lie. */
+  /** The folder of sealed bytes, where they are kept in one. */
   readonly filesDir: string
   /** The shared secret of its tokens. */
   readonly secret: string
@@ -52,7 +57,9 @@ export interface Server {
   logs(): string
   tokenOf(user: string, claims?: Claims): string
   call(path: string, options?: Call): Promise<Answer>
-  /** Paths of everything under `filesDir`, relative to it. */
+  /** Where sealed bytes lie, read past the service. */
+  readonly sealed: SealedPlace
+  /** Names of everything that is there. */
   blobs(): Promise<string[]>
   /** Runs a command of `strongroom` with the settings this service was started with. */
   command(...args: string[]): Promise<CommandResult>
@@ -131,14 +138,18 @@ async function isReady(origin: string): Promise<boolean> {
   }
 }
 
-async function untilReady(child: ChildProcess, origin: string, log: string[]): Promise<void> {
+async function untilReady(
+  children: readonly ChildProcess[],
+  origin: string,
+  log: string[],
+): Promise<void> {
   const deadline = Date.now() + startLimit
   while (Date.now() < deadline) {
-    if (isOver(child)) break
+    if (children.some(isOver)) break
     if (await isReady(origin)) return
     await wait(50)
   }
-  child.kill('SIGKILL')
+  for (const child of children) child.kill('SIGKILL')
   throw new Error(`The service did not become ready:\n${log.join('').slice(-4000)}`)
 }
 
@@ -168,6 +179,7 @@ export async function startServer(
   const dataDir = join(folder, 'data')
   const filesDir = join(dataDir, 'files')
   const database = await createDatabase()
+  const sealed = sealedPlace(filesDir)
   if (database === undefined && extra['DATA_DIR'] === undefined && !asNew) {
     await mkdir(dataDir, { mode: 0o700 })
     await copyEmptyCluster(join(dataDir, 'database'))
@@ -182,18 +194,42 @@ export async function startServer(
     DATA_DIR: dataDir,
     MASTER_KEYS: fernetKey(),
     JWT_SECRET_KEY: secret,
+    // Tests ask more often than people do; one of them sets limits.
+    RATE_LIMIT_PER_PERSON: '0',
+    RATE_LIMIT_PER_ADDRESS: '0',
     ...(database === undefined ? {} : { DATABASE_URL: database.url }),
+    ...sealed.settings,
+    ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
     ...extra,
   }
-  let child: ChildProcess | undefined
-  const orphan = () => child?.kill('SIGKILL')
+  let children: ChildProcess[] = []
+  let proxy: RoundRobin | undefined
+  const orphan = () => {
+    for (const child of children) child.kill('SIGKILL')
+  }
   process.on('exit', orphan)
 
   let current = base
   const start = async (settings: Settings = {}) => {
     current = { ...base, ...settings }
-    child = launch(current, log)
-    await untilReady(child, origin, log)
+    if (nodes === 1) {
+      children = [launch(current, log)]
+      await untilReady(children, origin, log)
+      return
+    }
+    const ports = [await freePort(), await freePort()]
+    children = []
+    for (const port of ports) {
+      children.push(launch({ ...current, PORT: String(port) }, log))
+      await untilReady(children, `http://${address.host}:${port}`, log)
+    }
+    proxy ??= await roundRobin(address.port, ports)
+  }
+  const endAll = async (signal: NodeJS.Signals) => {
+    await proxy?.close()
+    proxy = undefined
+    const codes = await Promise.all(children.map((child) => end(child, signal)))
+    return codes.reduce((worst, code) => (worst === 0 ? code : worst), 0)
   }
   const server: Server = {
     address,
@@ -205,24 +241,21 @@ export async function startServer(
     logs: () => log.join(''),
     tokenOf: (user, claims = {}) => mintToken(claimsOf(user, claims), secret),
     call: (path, options) => call(origin, path, options),
-    blobs: async () => {
-      const entries = await readdir(filesDir, { recursive: true, withFileTypes: true })
-      return entries
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name))
-    },
+    sealed,
+    blobs: () => sealed.list(),
     command: (...args) => beginCommand(current, args).result,
     beginCommand: (args, settings = {}) => beginCommand({ ...current, ...settings }, args),
     start,
-    stop: async () => (child === undefined ? null : await end(child, 'SIGTERM')),
+    stop: async () => (children.length === 0 ? null : await endAll('SIGTERM')),
     kill: async () => {
-      if (child !== undefined) await end(child, 'SIGKILL')
+      await endAll('SIGKILL')
     },
     close: async () => {
-      if (child !== undefined) await end(child, 'SIGTERM')
+      await endAll('SIGTERM')
       process.off('exit', orphan)
       await closeConnections(origin)
       await database?.drop()
+      await sealed.close()
       await rm(folder, { recursive: true, force: true })
     },
   }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,10 @@ export interface OwnCluster {
   start(): Promise<void>
   /** `fast` ends every connection and writes all out; `immediate` just ends, as a crash. */
   stop(mode: 'fast' | 'immediate'): Promise<void>
+  /** Makes of a standby the one that writes. */
+  promote(): Promise<void>
+  /** A file in its folder, in place of what is there. */
+  put(name: string, content: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -61,6 +65,13 @@ export async function ownCluster(): Promise<OwnCluster> {
     stop: async (mode) => {
       running = false
       await control('-m', mode, 'stop')
+    },
+    promote: () => control('promote'),
+    put: async (name, content) => {
+      const path = join(data, name)
+      await writeFile(path, content)
+      await chmod(path, 0o600)
+      if (process.getuid?.() === 0) await run('chown', ['postgres:postgres', path])
     },
     close: async () => {
       if (running) await cluster.stop('immediate')

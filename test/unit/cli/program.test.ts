@@ -91,14 +91,20 @@ void t.test('init writes a .env that works', async (t) => {
   const text = await readFile(path, 'utf8')
   const env = parseEnv(text) as Record<string, string>
   t.same(Object.keys(env).sort(), [
+    'GARAGE_ACCESS_KEY',
+    'GARAGE_RPC_SECRET',
+    'GARAGE_SECRET_KEY',
     'JWT_SECRET_KEY',
     'MASTER_KEYS',
     'METRICS_TOKEN',
     'POSTGRES_PASSWORD',
+    'REDIS_PASSWORD',
   ])
+  t.match(env['GARAGE_ACCESS_KEY'], /^GK[0-9a-f]{24}$/)
+  t.match(env['GARAGE_SECRET_KEY'], /^[0-9a-f]{64}$/)
   for (const secret of Object.values(env)) t.notOk(out.includes(secret))
-  const config = readConfig({ ...env, NODE_ENV: 'production', ALLOW_EMBEDDED: 'true' }, cwd)
-  t.same(config.notices, [])
+  const production = { NODE_ENV: 'production', ALLOW_EMBEDDED: 'true', TRUST_PROXY: '1' }
+  t.same(readConfig({ ...env, ...production }, cwd).notices, [])
   t.match(await call('init'), { code: 1, err: /is there already: --force/ })
   t.equal(await readFile(path, 'utf8'), text)
 })
@@ -113,7 +119,8 @@ void t.test('init --force keeps what data depend on', async (t) => {
   const old = parseEnv(before)
   const env = parseEnv(await readFile(path, 'utf8'))
   t.equal(env['MASTER_KEYS'], old['MASTER_KEYS'])
-  t.equal(env['POSTGRES_PASSWORD'], old['POSTGRES_PASSWORD'])
+  const ofCompose = ['POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'GARAGE_SECRET_KEY'] as const
+  for (const name of ofCompose) t.equal(env[name], old[name], name)
   t.equal(env['ROLE_MAP'], '{"a": "admin"}')
   t.not(env['JWT_SECRET_KEY'], old['JWT_SECRET_KEY'])
   t.not(env['METRICS_TOKEN'], old['METRICS_TOKEN'])
@@ -123,6 +130,7 @@ void t.test('init --force keeps what data depend on', async (t) => {
   const last = parseEnv(await readFile(path, 'utf8'))
   t.equal(last['MASTER_KEYS_FILE'], '/run/secrets/keys')
   t.equal(last['MASTER_KEYS'], undefined)
+  t.match(last['REDIS_PASSWORD'], /^[\w-]{32}$/, 'an older file gets what it lacks')
 })
 
 void t.test('init takes over a development master key', async (t) => {

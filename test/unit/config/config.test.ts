@@ -13,7 +13,8 @@ const production: Environment = {
   NODE_ENV: 'production',
   MASTER_KEYS: masterKey,
   JWT_SECRET_KEY: jwtSecret,
-  DATABASE_URL: 'postgres://strongroom:pw@db/strongroom',
+  DATABASE_URL: 'postgres://strongroom:pw@db/strongroom?sslmode=verify-full',
+  TRUST_PROXY: '1',
 }
 
 async function folderFor(t: Test): Promise<string> {
@@ -72,7 +73,7 @@ void t.test('an empty environment gives the defaults', (t) => {
       segmentSizeLog2: 18,
     },
     assignments: { url: undefined, timeoutMs: 2000, cacheSeconds: 30, grants: 'team' },
-    s3: { region: 'ap-southeast-2', sse: 'AES256', roleSessionSeconds: 14_400 },
+    s3: { region: 'ap-southeast-2', sse: 'AES256', partSize: 5 * 1_048_576, prefix: '' },
     notices: [],
   })
   t.equal(config.roleMap.size, 0)
@@ -238,7 +239,7 @@ void t.test('all problems are said at once, without the value of a secret', (t) 
     JWT_SECRET_KEYS: '{"a": hunter2}',
     DATABASE_URL: 'http://hunter2',
     METRICS_TOKEN: 'hunter2',
-    REDIS_URL: 'redis://:hunter2@h',
+    REDIS_URL: 'http://:hunter2@h',
     DATABASE_SERVICE_URL: 'https://u:hunter2@h',
     ASSIGNMENTS_URL: 'https://u:hunter2@h',
     WEBHOOK_SECRET: 'hunter2',
@@ -331,16 +332,9 @@ void t.test('names ignored and names mistyped are said', (t) => {
 
 void t.test('what is not built yet is refused when it is set', (t) => {
   const values: Record<string, string> = {
-    REDIS_URL: 'redis://h',
-    STORAGE_DRIVER: 's3',
     CLAMD_URL: 'tcp://h:3310',
-    WORKERS: '2',
-    OIDC_ISSUER: 'https://h',
-    KEYCLOAK_ISSUER: 'https://h',
-    COOKIE_AUTH: 'true',
     DIRECT_UPLOADS: 'true',
     SCAN_POLICY: 'require',
-    SERVICE_CLIENTS: '{}',
     ORDER_SERVICE_URL: 'https://h',
     FASTAPI_APP_BASE_URL: 'https://h',
   }
@@ -349,12 +343,12 @@ void t.test('what is not built yet is refused when it is set', (t) => {
     t.equal(problems.length, 1, name)
     t.match(problems[0], new RegExp(`^${name}( \\(\\w+\\))?: not available in this version$`))
   }
-  const defaults = { COOKIE_AUTH: 'false', WORKERS: '1', STORAGE_DRIVER: 'disk' }
+  const defaults = { WORKERS: '1', STORAGE_DRIVER: 'disk' }
   t.same(readConfig(defaults).notices, [], 'the defaults may be spelt out')
-  t.same(readConfig({ TICKET_MAX_SECONDS: '60' }).notices.slice(0, 1), [
-    'TICKET_MAX_SECONDS has no effect in this version',
+  t.same(readConfig({ UPLOAD_EXPIRY_DAYS: '3' }).notices.slice(0, 1), [
+    'UPLOAD_EXPIRY_DAYS has no effect in this version',
   ])
-  t.ok(refusedNames.has('OIDC_CLIENT_SECRET'))
+  t.ok(refusedNames.has('DIRECT_UPLOADS'))
   t.end()
 })
 
@@ -362,12 +356,49 @@ void t.test('production', (t) => {
   const config = readConfig(production)
   t.equal(config.production, true)
   t.same(config.notices, [])
+  t.equal(config.http.requiresHttps, true)
+  const bare = readConfig({ ...production, TRUST_PROXY: '' })
+  t.equal(bare.http.requiresHttps, false)
+  t.match(bare.notices, [/^TRUST_PROXY is absent: whether callers came by https/])
+  t.equal(readConfig({ ...production, REQUIRE_HTTPS: 'false' }).http.requiresHttps, false)
   const without = (...names: string[]) =>
     Object.fromEntries(Object.entries(production).filter(([name]) => !names.includes(name)))
   wrong(t, without('MASTER_KEYS'), /^MASTER_KEYS: expected at least one.*development keys/)
-  wrong(t, without('JWT_SECRET_KEY'), /^JWT_SECRET_KEY or JWT_SECRET_KEYS: expected a secret/)
+  wrong(t, without('JWT_SECRET_KEY'), /^JWT_SECRET_KEY, .*OIDC_ISSUER or LOCAL_ACCOUNTS: expected/)
   wrong(t, without('DATABASE_URL'), /^DATABASE_URL: expected PostgreSQL, or ALLOW_EMBEDDED=true/)
   t.ok(readConfig({ ...without('DATABASE_URL'), ALLOW_EMBEDDED: 'true' }))
+  wrong(t, { ...production, REDIS_URL: 'redis://redis:6379' }, /^REDIS_URL: expected rediss:/)
+  for (const url of ['rediss://redis:6379', 'redis://127.0.0.1', 'redis://[::1]:6379/1']) {
+    t.equal(readConfig({ ...production, REDIS_URL: url }).redisUrl, url)
+  }
+  for (const name of ['DATABASE_URL', 'DATABASE_OWNER_URL']) {
+    for (const query of ['', '?sslmode=disable', '?sslmode=require']) {
+      const env = { ...production, [name]: `postgres://db/strongroom${query}` }
+      wrong(t, env, new RegExp(`^${name}: expected sslmode=verify-full`))
+      t.ok(readConfig({ ...env, CLEARTEXT_HOSTS: 'redis,db' }))
+      t.match(
+        readConfig({ [name]: env[name], DATABASE_URL: env[name] }).notices.join('\n'),
+        new RegExp(`${name}: .*refused in production`),
+      )
+    }
+    const root = '?sslmode=verify-ca&sslrootcert=/etc/ca.pem'
+    for (const url of [`postgres://db/x${root}`, 'postgres://[::1]/x', 'postgres:///x?host=/run']) {
+      t.ok(readConfig({ ...production, [name]: url }), url)
+    }
+    wrong(t, { ...production, [name]: 'postgres://h/n?sslmode=prefer' }, /sslmode to be one of/)
+  }
+  for (const [name, value] of [
+    ['REDIS_URL', 'redis://inside:6379'],
+    ['S3_ENDPOINT', 'http://inside:9000'],
+    ['OIDC_ISSUER', 'http://inside/realm'],
+    ['AUDIT_SINK_URL', 'http://inside/log'],
+  ] as const) {
+    const env = { ...production, OIDC_AUDIENCE: 'strongroom', [name]: value }
+    const rest = name === 'OIDC_ISSUER' ? {} : { OIDC_ISSUER: 'https://login.example' }
+    wrong(t, { ...env, ...rest }, new RegExp(`^${name}: expected .*CLEARTEXT_HOSTS`))
+    t.ok(readConfig({ ...env, ...rest, CLEARTEXT_HOSTS: 'inside' }), name)
+    wrong(t, { ...env, ...rest, CLEARTEXT_HOSTS: 'side' }, new RegExp(`^${name}: expected`))
+  }
   wrong(t, { ...production, CORS_ALLOWED_ORIGINS: '*' }, /^CORS_ALLOWED_ORIGINS: .*not \*/)
   for (const [secret, why] of [
     ['a'.repeat(31), /is shorter than 32 bytes/],
@@ -388,9 +419,52 @@ void t.test('production', (t) => {
 void t.test('development secrets serve on loopback only', (t) => {
   for (const HOST of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) t.ok(readConfig({ HOST }))
   for (const HOST of ['0.0.0.0', '::', '192.168.0.2', '127.0.0.1.example.org']) {
-    wrong(t, { HOST }, /^MASTER_KEYS: .*loopback only/, /^JWT_SECRET_KEY or .*loopback only/)
+    wrong(t, { HOST }, /^MASTER_KEYS: .*loopback only/, /^JWT_SECRET_KEY, .*loopback only/)
     t.ok(readConfig({ HOST, MASTER_KEYS: masterKey, JWT_SECRET_KEY: jwtSecret }))
   }
+  t.end()
+})
+
+void t.test('who is calling', (t) => {
+  const OIDC_ISSUER = 'https://login.example/realms/portal'
+  const OIDC_CLIENT_ID = 'strongroom'
+  wrong(t, { OIDC_ISSUER }, /^OIDC_AUDIENCE or OIDC_CLIENT_ID: expected/)
+  wrong(t, { OIDC_CLIENT_ID }, /^OIDC_ISSUER: expected with OIDC_CLIENT_ID/)
+  wrong(
+    t,
+    { OIDC_ISSUER, OIDC_AUDIENCE: 'x', OIDC_CLIENT_SECRET: 'x' },
+    /^OIDC_CLIENT_ID: expected/,
+  )
+  wrong(t, { PRIMARY_IDENTITY: 'oidc' }, /^PRIMARY_IDENTITY: oidc expects OIDC_ISSUER/)
+  wrong(t, { OIDC_ISSUER, OIDC_CLIENT_ID, PRIMARY_IDENTITY: 'shared' }, /^PRIMARY_IDENTITY: shared/)
+  const keycloak = { KEYCLOAK_SERVER_URL: 'https://login.example/', KEYCLOAK_REALM: 'portal' }
+  t.equal(readConfig({ ...keycloak, OIDC_CLIENT_ID }).oidc.issuer, OIDC_ISSUER)
+  const provided = { ...production, OIDC_ISSUER, OIDC_CLIENT_ID, JWT_SECRET_KEY: '' }
+  t.ok(readConfig(provided), 'a provider is enough in production')
+  wrong(t, { ...provided, OIDC_ISSUER: 'http://login.example' }, /^OIDC_ISSUER: expected https/)
+  t.equal(readConfig(provided).accounts, false, 'no second way in beside a provider')
+  t.equal(readConfig({ ...provided, LOCAL_ACCOUNTS: 'true' }).accounts, true)
+  t.equal(readConfig({}).accounts, true)
+  t.ok(readConfig({ ...production, JWT_SECRET_KEY: '', LOCAL_ACCOUNTS: 'true' }))
+  wrong(t, { ...provided, PRIMARY_IDENTITY: 'local' }, /^PRIMARY_IDENTITY: local expects/)
+  wrong(t, { REQUIRE_SECOND_FACTOR: 'everything' }, /^REQUIRE_SECOND_FACTOR: expected one of/)
+  const cookies = { OIDC_ISSUER, OIDC_AUDIENCE: 'x', COOKIE_AUTH: 'true' }
+  t.match(readConfig(cookies).notices, [/^OIDC_CLIENT_ID is absent: sessions/])
+  for (const SERVICE_CLIENTS of [
+    '[]',
+    '{"a": 1}',
+    '{"a": {"roles": ["admin"], "actions": ["view"]}}',
+    '{"a": {"roles": ["patient"], "actions": ["grant"]}}',
+    '{"a": {"roles": ["patient"]}}',
+    '{"a": {"roles": [], "actions": [], "more": 1}}',
+  ]) {
+    wrong(t, { SERVICE_CLIENTS }, /^SERVICE_CLIENTS: expected a JSON object/)
+  }
+  const one = '{"a": {"roles": ["patient"], "actions": ["view"]}}'
+  t.same(readConfig({ SERVICE_CLIENTS: one }).jwt.serviceClients.get('a'), {
+    roles: ['patient'],
+    actions: ['view'],
+  })
   t.end()
 })
 
@@ -459,4 +533,50 @@ void t.test('.env adds to the environment, which wins', async (t) => {
     name: 'ConfigError',
     problems: [/^\.env .* cannot be read \(EISDIR\)$/],
   })
+})
+
+void t.test('sealed bytes in S3', (t) => {
+  const bucket = { STORAGE_DRIVER: 's3', S3_BUCKET: 'files' }
+  const role = 'arn:aws:iam::123456789012:role/strongroom'
+  const keys = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' }
+  const { s3 } = readConfig({ ...bucket, ...keys, S3_PREFIX: 'a/b', AWS_ROLE_ARN: role })
+  t.equal(s3.prefix, 'a/b/')
+  t.match(s3.credentials, { accessKeyId: 'id', secretAccessKey: 'secret', files: undefined })
+  t.same(
+    { ...s3.credentials.role },
+    { arn: role, sessionName: 'strongroom', sessionSeconds: 14_400 },
+  )
+  t.notMatch(JSON.stringify(s3), 'secret', 'printed it says nothing')
+  wrong(t, { STORAGE_DRIVER: 's3' }, /^S3_BUCKET: expected with STORAGE_DRIVER=s3$/)
+  wrong(t, { ...bucket, AWS_ACCESS_KEY_ID: 'id' }, /^AWS_ACCESS_KEY_ID and .*: expected both/)
+  wrong(t, { ...bucket, STORAGE_FALLBACK: 's3' }, /^STORAGE_FALLBACK: expected another place/)
+  wrong(t, { STORAGE_FALLBACK: 's3' }, /^S3_BUCKET: expected/)
+  wrong(t, { ...bucket, S3_PREFIX: '../x' }, /^S3_PREFIX: expected a path/)
+  wrong(
+    t,
+    { ...bucket, S3_SSE_KMS_KEY_ID: 'k' },
+    /^S3_SSE_KMS_KEY_ID: expected with S3_SSE=aws:kms/,
+  )
+  wrong(t, { ...bucket, S3_STORAGE_CLASS: 'DEEP_ARCHIVE' }, /^S3_STORAGE_CLASS: expected/)
+  const accelerated = { ...bucket, S3_USE_ACCELERATE: 'true', S3_FORCE_PATH_STYLE: 'true' }
+  wrong(t, accelerated, /^S3_USE_ACCELERATE: expected without/)
+  wrong(t, { ...production, ...bucket, S3_ENDPOINT: 'http://s3.example' }, /^S3_ENDPOINT: .*https/)
+  const large = readConfig({ ...bucket, MAX_FILE_SIZE_MB: '1048576' })
+  t.equal(large.s3.partSize, 116 * 1_048_576, 'ten thousand parts are enough for the largest file')
+  t.match(large.notices, [/^S3_PART_SIZE_MB is raised to 116/])
+  t.match(readConfig({ S3_BUCKET: 'files' }).notices, [/^S3_BUCKET: nothing is read there/])
+  t.end()
+})
+
+void t.test('keys of S3 from files are read again, so their places are kept', (t) => {
+  const folder = t.testdir({ id: 'id\n', secret: 'secret\n' })
+  const bucket = { STORAGE_DRIVER: 's3', S3_BUCKET: 'files' }
+  const id = { AWS_ACCESS_KEY_ID_FILE: `${folder}/id` }
+  const both = { ...bucket, ...id, AWS_SECRET_ACCESS_KEY_FILE: `${folder}/secret` }
+  t.match(readConfig(both).s3.credentials.files, {
+    ...{ accessKeyId: `${folder}/id`, secretAccessKey: `${folder}/secret` },
+  })
+  const half = { ...bucket, ...id, AWS_SECRET_ACCESS_KEY: 'secret' }
+  wrong(t, half, /^AWS_ACCESS_KEY_ID_FILE and .*: expected both as files/)
+  t.end()
 })

@@ -23,7 +23,7 @@ const vault: Environment = {
 }
 const production = {
   NODE_ENV: 'production',
-  DATABASE_URL: 'postgres://strongroom:pw@db/strongroom',
+  DATABASE_URL: 'postgres://strongroom:pw@db/strongroom?sslmode=verify-full',
 }
 
 function problems(env: Environment): readonly string[] {

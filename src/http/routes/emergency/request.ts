@@ -10,6 +10,7 @@ export function requestEmergencyRoute(
   app.post(
     '/api/emergency-access',
     {
+      config: { secondFactor: 'emergency' },
       schema: {
         summary: 'Read one patient’s records without a grant, for a while',
         description:

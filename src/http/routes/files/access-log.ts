@@ -16,6 +16,7 @@ export function accessLogRoute(app: App, use: Use): void {
   app.get(
     '/api/files/:file_id/access-log',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'Every access to a file, newest first',
         params: fileParams,

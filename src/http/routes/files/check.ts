@@ -7,6 +7,7 @@ export function checkRoute(app: App, use: { check: CheckFile }): void {
   app.post(
     '/api/files/check',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'Whether you already have a file of these bytes',
         body: Type.Object(

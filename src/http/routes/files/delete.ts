@@ -9,6 +9,7 @@ export function deleteRoute(app: App, use: { own: OwnFiles; delete: DeleteFile }
     app.delete(
       url,
       {
+        config: { forPerson: 'delete' },
         schema: {
           summary: 'Delete a file',
           description: 'Gone at once; can be restored until `purge_after`.',

@@ -9,6 +9,7 @@ export function listRoute(app: App, use: { list: ListFiles }): void {
   app.get(
     '/api/files/user',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'Your files, newest first',
         querystring: Type.Object(

@@ -10,6 +10,7 @@ export function metadataRoute(app: App, use: { own: OwnFiles; audit: AuditLog })
   app.get(
     '/api/files/:file_id/metadata',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'What is known of a file',
         params: fileParams,

@@ -23,6 +23,7 @@ export function putContentRoute(app: App, use: Use): void {
   app.put(
     '/api/files/:file_id/content',
     {
+      config: { forPerson: 'upload' },
       schema: {
         summary: 'Upload a new version of a file',
         description: 'The same bytes again make no new version.',

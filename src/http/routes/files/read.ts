@@ -15,6 +15,7 @@ export function readRoute(app: App, use: Use): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/api/files/:file_id',
+    config: { forPerson: 'content' },
     schema: {
       summary: 'The bytes of a file',
       description: '`Range`, `If-Range`, `If-None-Match`, `If-Match` and their dates are honoured.',

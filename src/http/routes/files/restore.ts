@@ -9,6 +9,7 @@ export function restoreRoute(app: App, use: { own: OwnFiles; restore: RestoreFil
   app.post(
     '/api/files/:file_id/restore',
     {
+      config: { forPerson: 'delete' },
       schema: {
         summary: 'Undo a deletion',
         params: fileParams,

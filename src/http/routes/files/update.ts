@@ -10,6 +10,7 @@ export function updateRoute(app: App, use: { own: OwnFiles; update: UpdateFile }
   app.patch(
     '/api/files/:file_id/metadata',
     {
+      config: { forPerson: 'update' },
       schema: {
         summary: 'Change name, label or notes',
         params: fileParams,

@@ -13,6 +13,7 @@ export function uploadBatchRoute(
   app.post(
     '/api/files/upload/batch',
     {
+      config: { forPerson: 'upload' },
       schema: {
         summary: 'Upload several files',
         description: 'multipart/form-data with several parts `file`; one bad part spoils no other.',

@@ -18,6 +18,7 @@ export function uploadRoute(app: App, use: { upload: UploadFile; bodyLimits: Bod
   app.post(
     '/api/files/upload',
     {
+      config: { forPerson: 'upload' },
       schema: {
         summary: 'Upload a file',
         description:

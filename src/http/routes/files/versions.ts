@@ -16,6 +16,7 @@ export function versionsRoute(app: App, use: Use): void {
   app.get(
     '/api/files/:file_id/versions',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'The versions of a file, newest first',
         params: fileParams,

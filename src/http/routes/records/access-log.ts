@@ -16,6 +16,7 @@ export function recordAccessLogRoute(app: App, use: Use): void {
   app.get(
     '/api/files/medical-records/:file_id/access-log',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'Every access to a medical record, for its patient, newest first',
         params: fileParams,

@@ -10,6 +10,7 @@ export function addGrantRoute(app: App, use: { grants: Pick<RecordGrants, 'add'>
     {
       // A purpose too long is said to be that, not a body too large.
       bodyLimit: 262_144,
+      config: { secondFactor: 'grants' },
       schema: {
         summary: 'Share a medical record, or change what was shared',
         params: fileParams,

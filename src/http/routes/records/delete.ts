@@ -7,6 +7,7 @@ export function deleteRecordRoute(app: App, use: { delete: DeleteRecord }): void
   app.delete(
     '/api/files/medical-records/:file_id/delete',
     {
+      config: { forPerson: 'delete' },
       schema: {
         summary: 'Delete a medical record: its uploader while assigned, or an administrator',
         description:

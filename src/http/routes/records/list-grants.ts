@@ -9,6 +9,7 @@ export function listGrantsRoute(app: App, use: { grants: Pick<RecordGrants, 'lis
   app.get(
     '/api/files/medical-records/:file_id/grants',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'Who has access to a medical record',
         params: fileParams,

@@ -8,6 +8,7 @@ export function listTypesRoute(app: App, use: { types: Pick<RecordTypes, 'list'>
   app.get(
     '/api/medical-record-types',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'The kinds of medical records',
         response: { 200: Type.Object({ types: Type.Array(recordType) }) },

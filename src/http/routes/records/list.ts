@@ -11,6 +11,7 @@ export function listRecordsRoute(app: App, use: { list: ListRecords }): void {
   app.get(
     '/api/files/medical-records',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'The medical records you can open, newest first',
         querystring: Type.Object(

@@ -14,6 +14,7 @@ export function recordMetadataRoute(
   app.get(
     '/api/files/medical-records/:file_id/metadata',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'What is known of a medical record',
         params: fileParams,

@@ -14,6 +14,7 @@ export function myAccessLogRoute(
   app.get(
     '/api/patients/me/access-log',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'Every access to your medical records, refused ones too, newest first',
         querystring: accessExportQuery,

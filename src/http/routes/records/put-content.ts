@@ -12,6 +12,7 @@ export function putRecordContentRoute(
   app.put(
     '/api/files/medical-records/:file_id/content',
     {
+      config: { forPerson: 'upload' },
       schema: {
         summary: 'Upload a new version of a medical record you made',
         description: 'The same bytes again make no new version.',

@@ -17,6 +17,7 @@ export function readRecordRoute(app: App, use: Use): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/api/files/medical-records/:file_id/download',
+    config: { forPerson: 'content' },
     schema: {
       summary: 'The bytes of a medical record, by grant',
       description: '`Range`, `If-Range`, `If-None-Match`, `If-Match` and their dates are honoured.',
@@ -35,7 +36,7 @@ export function readRecordRoute(app: App, use: Use): void {
         isShown: isShownInline,
       })
       const { access, frameAncestors } = use
-      const reading = use.read(actor, opened, access.stillHolds(actor, opened))
+      const reading = use.read(actor, opened, { stillHolds: access.stillHolds(actor, opened) })
       return await serveBytes(request, reply, reading, { view, frameAncestors })
     },
   })

@@ -8,6 +8,7 @@ export function restoreRecordRoute(app: App, use: { restore: RestoreRecord }): v
   app.post(
     '/api/files/medical-records/:file_id/restore',
     {
+      config: { forPerson: 'delete' },
       schema: {
         summary: 'Undo a deletion',
         params: fileParams,

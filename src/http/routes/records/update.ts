@@ -14,6 +14,7 @@ export function updateRecordRoute(
   app.patch(
     '/api/files/medical-records/:file_id/metadata',
     {
+      config: { forPerson: 'update' },
       schema: {
         summary: 'Change name, label or notes of a medical record you made',
         params: fileParams,

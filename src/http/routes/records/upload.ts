@@ -14,6 +14,7 @@ export function uploadRecordRoute(
   app.post(
     '/api/files/upload/medical-record',
     {
+      config: { forPerson: 'upload' },
       schema: {
         summary: 'Upload a medical record of a patient you are assigned to',
         description:

@@ -18,6 +18,7 @@ export function recordVersionsRoute(app: App, use: Use): void {
   app.get(
     '/api/files/medical-records/:file_id/versions',
     {
+      config: { forPerson: 'view' },
       schema: {
         summary: 'The versions of a medical record, newest first',
         params: fileParams,
