@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-FROM node:20.20-bookworm-slim AS build
+FROM node:20.20.2-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 # No package here needs its install script; none gets to run one.
@@ -8,7 +8,7 @@ COPY tsconfig.json ./
 COPY src ./src
 RUN npx tsc --build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:20.20-bookworm-slim
+FROM node:20.20.2-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8006
 WORKDIR /app
 # The service owns its data and nothing else: it cannot change its own code.
