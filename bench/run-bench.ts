@@ -4,8 +4,10 @@ import { measureEventLoop } from './event-loop.js'
 import { measureMemory } from './memory.js'
 import { measureRanges } from './ranges.js'
 import { report } from './report.js'
+import { measureS3 } from './s3.js'
 import { measureSmallFiles } from './small-files.js'
 import { measureThroughput } from './throughput.js'
+import { measureWorkers } from './workers.js'
 
 const measures = {
   throughput: measureThroughput,
@@ -16,19 +18,24 @@ const measures = {
   audit: measureAudit,
 }
 
+/** Those that need a server which is not everywhere: only where they are named. */
+const named = { s3: measureS3, workers: measureWorkers }
+
 const rounds = 5
 
 const help = `Measures the built service, which it starts itself, and prints medians of ${rounds} with their spread.
 
   npm run bench                     everything, some minutes
   npm run bench -- throughput loop  some of: ${Object.keys(measures).join(', ')}
+  npm run bench -- s3               the road to S3 (TEST_S3_ENDPOINT, _ACCESS_KEY_ID, _SECRET_ACCESS_KEY)
+  npm run bench -- workers          processor time with two workers against one, and their shares (TEST_DATABASE_URL)
 
 Ratios hold on a busy machine, as both sides of one are measured within seconds; figures in
 MB/s, MiB and ms are of this machine and this moment. Needs Linux (proc(5)) and 5 GB in TMPDIR.
 Ends with 1 where a figure is past its limit, with 2 where it could not be measured.`
 
 async function main(names: readonly string[]): Promise<void> {
-  const known = Object.entries(measures)
+  const known = Object.entries({ ...measures, ...named })
   const unknown = names.filter((name) => !known.some(([each]) => each === name))
   if (names.includes('--help') || names.includes('-h')) {
     console.log(help)
@@ -40,7 +47,8 @@ async function main(names: readonly string[]): Promise<void> {
   })
   console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`)
   for (const [name, measure] of known) {
-    if (names.length === 0 || names.includes(name)) await measure(out, rounds)
+    const isWanted = names.length === 0 ? name in measures : names.includes(name)
+    if (isWanted) await measure(out, rounds)
   }
   const failures = out.failures()
   console.log(failures.length === 0 ? '\nAll within their limits' : '\nPast their limits:')

@@ -6,6 +6,7 @@ import { type IncomingMessage, request } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -28,6 +29,8 @@ export interface Service {
   bytesRead(): Promise<number>
   /** Processor time so far, in seconds: of the thread with the event loop, and of all threads. */
   cpu(): Promise<{ readonly loop: number; readonly all: number }>
+  /** Processor time so far, in seconds, of the process and of all below it. */
+  cpuOfAll(): Promise<number>
   /** Delay of the event loop since it was last asked, in milliseconds. */
   eventLoop(): Promise<LoopDelay>
   stop(): Promise<void>
@@ -43,11 +46,14 @@ export interface ServiceOptions {
   /** Flags for node, beside those of `npm start`. */
   readonly flags?: readonly string[]
   readonly settings?: Readonly<Record<string, string>>
+  /** Gets each line of its log, which is shown otherwise. */
+  readonly onLog?: (line: string) => void
 }
 
 export async function startService({
   flags = [],
   settings = {},
+  onLog,
 }: ServiceOptions = {}): Promise<Service> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-bench-'))
   const origin = { host: '127.0.0.1', port: await freePort() }
@@ -65,12 +71,17 @@ export async function startService({
         JWT_SECRET_KEY: secret,
         MASTER_KEYS: `${randomBytes(32).toString('base64url')}=`,
         LOG_LEVEL: 'warn',
+        RATE_LIMIT_PER_PERSON: '0',
+        RATE_LIMIT_PER_ADDRESS: '0',
         MAX_FILE_SIZE_MB: '3000',
         ...settings,
       },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', onLog === undefined ? 'inherit' : 'pipe', 'inherit', 'ipc'],
     },
   )
+  if (child.stdout !== null && onLog !== undefined) {
+    createInterface({ input: child.stdout }).on('line', onLog)
+  }
   const killed = () => child.kill('SIGKILL')
   process.once('exit', killed)
   const stop = async () => {
@@ -134,6 +145,10 @@ function measuring(child: ChildProcess) {
       loop: await cpuSeconds(`/proc/${pid}/task/${pid}/stat`),
       all: await cpuSeconds(`/proc/${pid}/stat`),
     }),
+    cpuOfAll: async () => {
+      const each = (await familyOf(pid)).map((one) => cpuSeconds(`/proc/${one}/stat`))
+      return (await Promise.all(each)).reduce((sum, seconds) => sum + seconds, 0)
+    },
     eventLoop: async () => {
       const answer = once(child, 'message')
       child.send('event-loop')
