@@ -18,7 +18,13 @@ import { durations, isRequestKind, type Kind } from './support/service-kinds.js'
 import { type Round, type Upload, work } from './support/service-load.js'
 import type { Client } from './support/service-model.js'
 import { type Aim, kinds, leastOf, planTurn, shuffled } from './support/service-plan.js'
-import { type Reckoned, reckon, type Setting, startLater } from './support/service-reckoning.js'
+import {
+  type Reckoned,
+  reckon,
+  recurringJobs,
+  type Setting,
+  startLater,
+} from './support/service-reckoning.js'
 import { ageFiles, onDatabase } from './support/service-stored.js'
 
 // The whole service, killed under load and started again on the same data. The clients and their
@@ -89,6 +95,7 @@ async function setUp(t: Test): Promise<Soak> {
   const keys = masterKeys()
   const server = await startServer(settingsOf(keys, { phase: 'alone', isFinal: false }))
   t.teardown(() => server.close())
+  const recurring = await recurringJobs((...args) => runToItsEnd(server, args))
   const admin = someone(server, 'admin', 'admin')
   const type = await recordType(admin)
   await server.stop()
@@ -98,7 +105,7 @@ async function setUp(t: Test): Promise<Soak> {
   const times = durations(Object.fromEntries(commands.map(({ name, usualMs }) => [name, usualMs])))
   const clients: Client[] = []
   const soak: Soak = {
-    ...{ server, admin, type, people, clients, masterKeys: keys, durations: times },
+    ...{ server, admin, type, people, clients, masterKeys: keys, durations: times, recurring },
     waiting: new Set(),
     halfDone: new Map(),
     byKind: new Map(),

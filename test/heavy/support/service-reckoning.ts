@@ -1,6 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { recurringJobs } from './recurring-jobs.js'
 import { type Report, statusOf, type World } from './service-commands.js'
 import { type Phase, wrongKeys } from './service-keys.js'
 import type { Client } from './service-model.js'
@@ -22,6 +21,8 @@ export interface Setting {
 
 export interface Reckoned extends World {
   readonly clients: Client[]
+  /** The kinds of what the service does again and again: such a job that waits is nothing that was left. */
+  readonly recurring: ReadonlySet<string>
   /** Everyone's keys who are there from the beginning, to be compared. */
   readonly people: ReadonlyMap<string, string>
   /** What sweeps found, in sum. */
@@ -47,12 +48,15 @@ export async function startLater(t: Test, world: Reckoned, as: Setting): Promise
  */
 export async function reckon(t: Test, world: Reckoned, what: string): Promise<number> {
   const { server, masterKeys, run } = world
-  do await startLater(t, world, { phase: 'moved', isFinal: false })
-  while (await isLeftForLater(world))
+  for (let starts = 0, left: readonly Job[] = []; starts === 0 || left.length > 0; starts++) {
+    if (starts > mostStarts) throw new Error(`Never done: ${JSON.stringify(left)}`)
+    await startLater(t, world, { phase: 'moved', isFinal: false })
+    left = await leftForLater(world)
+  }
   await run('purge')
   await world.repeat(t, what)
   await finishTurn(t, world, what)
-  t.notOk(await isLeftForLater(world), `${what}: nothing is under way`)
+  t.strictSame(await leftForLater(world), [], `${what}: nothing is under way`)
   await verifyLog(t, world, what)
   await sweepBothWays(t, world, what)
   const masterKeyId = masterKeys.nextId()
@@ -60,7 +64,7 @@ export async function reckon(t: Test, world: Reckoned, what: string): Promise<nu
   const items = world.clients.flatMap((client) => client.items)
   const bytes = await bytesIn(server)
   return await onDatabase(server, async (database) => {
-    const rows = await wrongRows(database, items, masterKeyId)
+    const rows = await wrongRows(database, { items, masterKeyId, recurring: world.recurring })
     t.strictSame(rows, [], `${what}: no row is left, or missing`)
     const versions = await versionsIn(database)
     t.strictSame(wrongBytes(bytes, versions), [], `${what}: no bytes are left, or missing`)
@@ -70,6 +74,9 @@ export async function reckon(t: Test, world: Reckoned, what: string): Promise<nu
   })
 }
 
+/** How often hours pass for what waits for a later one. */
+const mostStarts = 8
+
 interface Job {
   readonly kind: string
   readonly state: string
@@ -77,23 +84,29 @@ interface Job {
 }
 
 /**
- * Until the service has gone on with everything it had begun, at most two minutes; whether anything of
- * it is left for a later hour.
+ * Until the service has gone on with everything it had begun, at most two minutes; what of it is left
+ * for a later hour.
  */
-async function isLeftForLater({ run }: Reckoned): Promise<boolean> {
+async function leftForLater({ run, recurring }: Reckoned): Promise<readonly Job[]> {
   const until = performance.now() + 120_000
   for (;;) {
-    const jobs = Object.values(await run('jobs')) as Job[]
-    const others = jobs.filter(({ kind, state }) => !recurring.has(kind) || state !== 'waiting')
+    const others = (await jobsOf(run)).filter(
+      ({ kind, state }) => !recurring.has(kind) || state !== 'waiting',
+    )
     const isLater = ({ state, due }: Job) =>
       state === 'waiting' && Date.parse(due) > Date.now() + 60_000
-    if (others.every(isLater)) return others.length > 0
+    if (others.every(isLater)) return others
     if (performance.now() > until) throw new Error(`Still under way: ${JSON.stringify(others)}`)
     await wait(500)
   }
 }
 
-const recurring: ReadonlySet<string> = new Set(recurringJobs)
+const jobsOf = async (run: World['run']) => Object.values(await run('jobs')) as Job[]
+
+/** Of a service nobody has asked for anything. */
+export async function recurringJobs(run: World['run']): Promise<ReadonlySet<string>> {
+  return new Set((await jobsOf(run)).map(({ kind }) => kind))
+}
 
 async function finishTurn(t: Test, world: Reckoned, what: string): Promise<void> {
   const { run, masterKeys } = world
