@@ -46,6 +46,8 @@ export interface ServiceOptions {
   /** Flags for node, beside those of `npm start`. */
   readonly flags?: readonly string[]
   readonly settings?: Readonly<Record<string, string>>
+  /** False: `eventLoop` is not asked, and nothing in its processes watches for it. */
+  readonly isProbed?: boolean
   /** Gets each line of its log, which is shown otherwise. */
   readonly onLog?: (line: string) => void
 }
@@ -53,6 +55,7 @@ export interface ServiceOptions {
 export async function startService({
   flags = [],
   settings = {},
+  isProbed = true,
   onLog,
 }: ServiceOptions = {}): Promise<Service> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-bench-'))
@@ -60,7 +63,7 @@ export async function startService({
   const secret = randomBytes(32).toString('hex')
   const child = spawn(
     process.execPath,
-    [...(await startFlags()), ...flags, ...probe, 'dist/main.js'],
+    [...(await startFlags()), ...flags, ...(isProbed ? probe : []), 'dist/main.js'],
     {
       cwd: root,
       env: {
