@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { type Static, Type } from 'typebox'
-import { Check } from 'typebox/value'
 import { CryptoError } from '../crypto/crypto-error.js'
 import { openText, sealText } from '../crypto/fernet.js'
 import type { FernetKey } from '../crypto/fernet-key.js'
@@ -58,6 +57,9 @@ const content = Type.Object(
 export type BackupHeader = Omit<Static<typeof file>, 'sealed' | 'sha256'>
 export type SealedBackup = Static<typeof file>
 
+/** Hundreds of modules, which a service that opens no backup need not load. */
+const checking = () => import('typebox/value')
+
 /** What is backed up. Secret: never to be printed. */
 export type KeyBackup = Static<typeof content>
 
@@ -79,7 +81,8 @@ export function sealBackup(header: BackupHeader, backup: KeyBackup, key: FernetK
  * Reads the file's outside; what it says is not yet known to be true.
  * @throws StrongroomError `damaged` where it is no backup, was changed anywhere, or asks for too much
  */
-export function parseBackup(text: string): SealedBackup {
+export async function parseBackup(text: string): Promise<SealedBackup> {
+  const { Check } = await checking()
   const found = parseJson(text)
   if (!Check(file, found)) {
     throw damaged('This is no key backup of a known version, or its outside is damaged')
@@ -96,7 +99,8 @@ export function parseBackup(text: string): SealedBackup {
 }
 
 /** @throws StrongroomError `forbidden` for another key; `damaged` where the outside was tampered with */
-export function unsealBackup(backup: SealedBackup, key: FernetKey): KeyBackup {
+export async function unsealBackup(backup: SealedBackup, key: FernetKey): Promise<KeyBackup> {
+  const { Check } = await checking()
   const header = headerOf(backup)
   const plaintext = unseal(backup.sealed, key, header.protection.kind)
   try {

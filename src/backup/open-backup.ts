@@ -29,10 +29,10 @@ export interface OpenedBackup {
  * @throws StrongroomError `damaged`, `forbidden` (wrong passphrase), `conflict` or `invalid_field` (shares)
  */
 export async function openBackup(text: string, opener: Opener): Promise<OpenedBackup> {
-  const sealed = parseBackup(text)
+  const sealed = await parseBackup(text)
   const key = await keyOf(sealed, opener)
   try {
-    const content = unsealBackup(sealed, key)
+    const content = await unsealBackup(sealed, key)
     await assertWhole(content)
     return { header: headerOf(sealed), content }
   } finally {

@@ -21,7 +21,7 @@ export async function openBackupFile(
   const text = await readText(terminal, path, maxBackupBytes)
   return await asCommand(async () => {
     // Before anything is asked: a damaged file needs no passphrase.
-    const { protection } = parseBackup(text)
+    const { protection } = await parseBackup(text)
     if (options.share !== undefined) {
       const shares = options.share.map(async (name) => ({
         name,

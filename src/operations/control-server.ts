@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { chmod, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { Check } from 'typebox/value'
 import { statusOf } from '../errors/error-codes.js'
 import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import type { WorkLog } from '../ports/work-log.js'
@@ -104,6 +103,8 @@ async function carryOut(
 ): Promise<unknown> {
   const operation = Object.hasOwn(operations, name) ? operations[name] : undefined
   if (operation === undefined) throw new StrongroomError('not_found')
+  // Loaded by whoever is asked something: hundreds of modules, which starting need not wait for.
+  const { Check } = await import('typebox/value')
   if (!Check(operation.input, input)) throw new StrongroomError('invalid_field')
   return await operation.run(input, context)
 }
