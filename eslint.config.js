@@ -62,6 +62,21 @@ const rooms = {
     rooms: ['keys', 'audit', 'people', 'files', 'records', 'ports', 'errors'],
     packages: [],
   },
+  documents: {
+    rooms: [
+      'crypto',
+      'keys',
+      'audit',
+      'people',
+      'files',
+      'records',
+      'tickets',
+      'jobs',
+      'ports',
+      'errors',
+    ],
+    packages: [],
+  },
   emergency: {
     rooms: ['crypto', 'keys', 'audit', 'people', 'files', 'records', 'ports', 'errors'],
     packages: [],
@@ -81,6 +96,7 @@ const rooms = {
       'erasure',
       'emergency',
       'tickets',
+      'documents',
       'alerts',
       'outbox',
     ],
@@ -128,7 +144,17 @@ const rooms = {
     only: 'ports',
   },
   http: {
-    rooms: ['files', 'records', 'emergency', 'tickets', 'people', 'audit', 'ports', 'errors'],
+    rooms: [
+      'files',
+      'records',
+      'emergency',
+      'tickets',
+      'documents',
+      'people',
+      'audit',
+      'ports',
+      'errors',
+    ],
     packages: [
       'fastify',
       'fastify-plugin',

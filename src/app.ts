@@ -14,13 +14,14 @@ import { registerRateLimits } from './http/plugins/rate-limits.js'
 import { registerRefusals } from './http/plugins/refusals.js'
 import { demandSecondFactor } from './http/plugins/second-factor.js'
 import { registerAuditRoutes } from './http/routes/audit/index.js'
+import { registerDocumentRoutes } from './http/routes/documents/index.js'
 import { registerEmergencyRoutes } from './http/routes/emergency/index.js'
 import { registerFileRoutes } from './http/routes/files/index.js'
 import { registerHealthRoutes } from './http/routes/health/index.js'
 import { homeRoute } from './http/routes/home.js'
 import { registerLoginRoutes, registerPeopleRoutes } from './http/routes/people/index.js'
 import { registerRecordRoutes } from './http/routes/records/index.js'
-import { registerOpenTicket, registerTicketRoutes } from './http/routes/tickets/index.js'
+import { registerTicketRoutes, registerTicketUse } from './http/routes/tickets/index.js'
 
 export interface AppOptions {
   readonly config: Config
@@ -57,7 +58,7 @@ export async function buildApp({ config, log, services }: AppOptions): Promise<A
   app.register((open, _options, done) => {
     homeRoute(open)
     registerLoginRoutes(open, services)
-    registerOpenTicket(open, { ...services, refusals })
+    registerTicketUse(open, { ...services, refusals })
     registerHealthRoutes(open, {
       ...{ ready: services.ready, beside: services.shared.isThere, metricsToken },
       ...(services.measured === undefined ? {} : { scrape: services.measured.scrape }),
@@ -71,6 +72,7 @@ export async function buildApp({ config, log, services }: AppOptions): Promise<A
     registerFileRoutes(authenticated, services)
     registerRecordRoutes(authenticated, services)
     registerTicketRoutes(authenticated, services)
+    registerDocumentRoutes(authenticated, services)
     registerEmergencyRoutes(authenticated, services)
     registerAuditRoutes(authenticated, services)
     registerPeopleRoutes(authenticated, services)

@@ -3,7 +3,6 @@ import type { IndexHash } from './keys/index-hash.js'
 import type { SharedAnswers, SharedCounts, Signals } from './ports/shared-ports.js'
 import type { WorkLog } from './ports/work-log.js'
 import { answersKey, redisAnswers } from './redis/redis-answers.js'
-import { redisConnection } from './redis/redis-connection.js'
 import { redisCounts } from './redis/redis-counts.js'
 import { redisNames } from './redis/redis-names.js'
 import { redisSignals } from './redis/redis-signals.js'
@@ -29,9 +28,11 @@ interface Parts {
   readonly background: boolean
 }
 
-export function wireRedis({ config, hash, log, background }: Parts): Shared {
+export async function wireRedis({ config, hash, log, background }: Parts): Promise<Shared> {
   const url = background ? config.redisUrl : undefined
   if (url === undefined) return nothing
+  // The client is loaded where there is a Redis.
+  const { redisConnection } = await import('./redis/redis-connection.js')
   const redis = redisConnection({ url, log })
   const nameOf = redisNames(hash)
   const key = answersKey(hash)

@@ -2,6 +2,7 @@ import type { Actor } from './audit/audit-events.js'
 import type { Ending } from './compose-records.js'
 import type { Config } from './config.js'
 import type { AllStores } from './db/stores.js'
+import type { DocumentRights } from './documents/document-rights.js'
 import type { OwnFiles } from './files/own-files.js'
 import type { StartReading } from './files/read-file.js'
 import type { IndexHash } from './keys/index-hash.js'
@@ -21,6 +22,7 @@ interface Parts {
   readonly hash: IndexHash
   readonly own: OwnFiles
   readonly read: StartReading
+  readonly documents: DocumentRights
   readonly records: { readonly access: RecordAccess; readonly readRecord: ReadRecord }
   /** Calls, after the work, for a look at what readings rest on. */
   readonly ending: Ending
@@ -29,14 +31,14 @@ interface Parts {
 
 /** Tickets: URLs that serve one file without a token. */
 export function wireTickets(parts: Parts) {
-  const { config, db, hash, own, read, records, rolesOf, ending } = parts
+  const { config, db, hash, own, read, records, documents, rolesOf, ending } = parts
   const { access, readRecord } = records
-  const permit = permitTicket({ db, own, access })
+  const permit = permitTicket({ db, own, access, documents })
   const book = ticketBook({ db, hash, settings: config.documents, permit, rolesOf })
   return {
     services: {
       book: { ...book, end: ending((actor: Actor, ticketId: string) => book.end(actor, ticketId)) },
-      open: openByTicket({ own, access, readRecord, read, tickets: book }),
+      open: openByTicket({ own, access, documents, readRecord, read, tickets: book }),
     },
     jobHandlers: { [TIDY_TICKETS]: () => db.stores.tickets.tidy(new Date()) },
     recurring: [{ kind: TIDY_TICKETS, everyMs: TIDY_EVERY_MS }],

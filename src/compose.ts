@@ -7,6 +7,7 @@ import { auditKeys } from './audit/event-code.js'
 import { loggedBlobStore } from './blobs/logged-blob-store.js'
 import { wireAudit } from './compose-audit.js'
 import { wireBlobs } from './compose-blobs.js'
+import { wireDocuments } from './compose-documents.js'
 import { wireEmergency } from './compose-emergency.js'
 import { wireErasure } from './compose-erasure.js'
 import { wireIdentity } from './compose-identity.js'
@@ -28,6 +29,7 @@ import { openPostgresDatabase } from './db/postgres-database.js'
 import { grantRowRights, mayChangeAudit } from './db/separate-roles.js'
 import { transactions } from './db/stores.js'
 import { watchedWrites } from './db/watched-writes.js'
+import { documentRights } from './documents/document-rights.js'
 import { isStrongroomError } from './errors/strongroom-error.js'
 import { accessHistory, purposes } from './files/access-history.js'
 import { addVersion } from './files/add-version.js'
@@ -205,7 +207,7 @@ async function wire(parts: Parts) {
   const ring = keyRing(users)
   const audit = auditLog(db)
   const running = runningReads({ db, onProblem })
-  const shared = wireRedis({ config, hash, log, background })
+  const shared = await wireRedis({ config, hash, log, background })
   shared.signals.on('reads', () => {
     running.look()
   })
@@ -258,6 +260,12 @@ async function wire(parts: Parts) {
     restore: restoreFile(deleting),
     purge: purgeFile(deleting),
   }
+  const waking = {
+    wake: () => {
+      jobs.runner.wake()
+      shared.signals.send('jobs')
+    },
+  }
   const records = wireRecords({
     ...uploading,
     config,
@@ -268,12 +276,7 @@ async function wire(parts: Parts) {
     addVersion: files.addVersion,
     deleteFile: files.delete,
     restoreFile: files.restore,
-    jobs: {
-      wake: () => {
-        jobs.runner.wake()
-        shared.signals.send('jobs')
-      },
-    },
+    jobs: waking,
     ending,
   })
   const { assignments } = records
@@ -286,9 +289,14 @@ async function wire(parts: Parts) {
     answers: shared.answers,
   })
   const { callers } = identity
+  const rights = documentRights({ db, audit, assignments, openEntry: open })
   const tickets = wireTickets({
-    ...{ config, db, hash, own, read: files.read, records: records.services },
+    ...{ config, db, hash, own, read: files.read, records: records.services, documents: rights },
     ...{ ending, rolesOf: identity.rolesOf },
+  })
+  const documents = wireDocuments({
+    ...{ ...uploading, config, log, rights, tickets: tickets.services.book, assignments },
+    ...{ purge: files.purge, jobs: waking },
   })
   const telling = wireOutbox({ settings: config.outbox, outbox, db, log, traced })
   const moving = {
@@ -303,6 +311,7 @@ async function wire(parts: Parts) {
       ...{ ...records.jobHandlers, ...erasure.jobHandlers, ...turning, reseal: resealing },
       ...{ ...telling.jobHandlers, ...emergency.jobHandlers, ...identity.jobHandlers },
       ...tickets.jobHandlers,
+      ...documents.jobHandlers,
       [DESTROY_BYTES]: destroyBytes({ db, blobs }),
       [MOVE_BLOBS]: moveJob(moving),
       [RAISE_ALERTS]: async (_job, context) => {
@@ -314,6 +323,7 @@ async function wire(parts: Parts) {
       ...emergency.recurring,
       ...identity.recurring,
       ...tickets.recurring,
+      ...documents.recurring,
       { kind: RAISE_ALERTS, everyMs: config.alerts.everyMs },
     ],
   })
@@ -346,6 +356,7 @@ async function wire(parts: Parts) {
     callers,
     people: identity.people,
     tickets: tickets.services,
+    documents: documents.services,
     emergencies: emergency.book,
     disclosures: disclosures({ db, audit, purposeOf }),
     auditing: { reports: auditing.reports, verify: auditing.verify },

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { FileEntry, StoredVersion } from '../files/ports.js'
+import type { FileEntry, FileKind, StoredVersion } from '../files/ports.js'
 import type { BackupStores, KeptRow } from './ports.js'
 import { uuidOf } from './shares.js'
 
@@ -16,7 +16,7 @@ export interface SampledFile {
 
 export interface SampledRows {
   readonly file: {
-    readonly kind: 'general' | 'record'
+    readonly kind: FileKind
     readonly owner_id: string
     readonly uploader_id: string
     readonly record_id: string | null

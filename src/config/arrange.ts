@@ -259,6 +259,7 @@ function arrangeDocuments(values: Values) {
     viewTicketSeconds: atMost(values.VIEW_TICKET_SECONDS),
     viewSessionSeconds: values.VIEW_SESSION_SECONDS,
     buckets: values.BUCKETS,
+    contentTypes: values.DOCUMENT_CONTENT_TYPES,
     orderServiceUrl: values.ORDER_SERVICE_URL,
     serviceAccountEmail: values.KEYCLOAK_SERVICE_ACCOUNT_EMAIL,
   })

@@ -13,9 +13,4 @@ export const refusedNames: ReadonlySet<VariableName> = new Set<VariableName>([
 ])
 
 /** Read and checked, but without effect yet, and nobody's safety rests on them: a notice is enough. */
-export const inertNames: ReadonlySet<VariableName> = new Set<VariableName>([
-  'API_PREFIX',
-  'BUCKETS',
-  'UPLOAD_EXPIRY_DAYS',
-  'UPLOAD_TICKET_SECONDS',
-])
+export const inertNames: ReadonlySet<VariableName> = new Set<VariableName>(['API_PREFIX'])

@@ -379,6 +379,12 @@ export const sections = {
       flag,
       false,
     ),
+    DOCUMENT_CONTENT_TYPES: variable(
+      'Types a document may be of that is sent to a URL of its own; of those that are kept at all',
+      contentTypes,
+      ['application/pdf', 'image/jpeg', 'image/png', 'image/heic'],
+      { example: 'pdf,jpeg,png,heic' },
+    ),
     BUCKETS: variable(
       'Buckets there are',
       list(

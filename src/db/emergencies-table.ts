@@ -89,7 +89,8 @@ const review: Query = {
 }
 const hasRecords: Query = {
   name: 'emergencies-has-records',
-  text: `select 1 from files where owner_id = $1 and kind = 'record' and deleted_at is null limit 1`,
+  text: `select 1 from files where owner_id = $1 and kind = 'record' and deleted_at is null
+    and awaits_until is null limit 1`,
 }
 const lockGoing: Query = {
   name: 'emergency-reads-lock',

@@ -8,7 +8,7 @@ import type {
 } from '../files/ports.js'
 import type { GrantBasis } from '../keys/wrapping.js'
 import type { Query, Sql, SqlValue } from './database.js'
-import { grantedPage, ownedPage } from './file-pages.js'
+import { documentPage, grantedPage, ownedPage } from './file-pages.js'
 import { sealedNote } from './grants-table.js'
 
 const COLUMNS = `f.file_id as "fileId", f.kind, f.owner_id as "ownerId",
@@ -31,18 +31,21 @@ const HELD = `left join (grants g join wrapped_file_keys w on w.grant_id = g.gra
 const CURRENT = `join file_versions v on v.file_id = f.file_id and v.version = f.version ${HELD}
   order by f.created_at desc, f.file_id desc, g.granted_at, g.grant_id`
 
-const one: Query = {
-  name: 'file-entries-one',
+const oneWhere = (name: string, condition: string): Query => ({
+  name,
   text: `select ${COLUMNS} from files f
     join file_versions v on v.file_id = f.file_id and v.version = coalesce($3, f.version) ${HELD}
-    where f.file_id = $2 and f.purged_at is null
+    where f.file_id = $2 and f.purged_at is null and ${condition}
     order by g.granted_at, g.grant_id`,
-}
+})
+const one = oneWhere('file-entries-one', 'f.awaits_until is null')
+const awaiting = oneWhere('file-entries-awaiting', 'f.awaits_until is not null')
 const byFingerprint = (kind: FileKind): Query => ({
   name: `file-entries-by-fingerprint-${kind}`,
   text: `select ${COLUMNS} from (
       select f.file_id from files f
       where f.owner_id = $2 and f.kind = '${kind}' and f.fingerprint = $3 and f.deleted_at is null
+        and f.awaits_until is null
     ) page join files f on f.file_id = page.file_id ${CURRENT}`,
 })
 
@@ -74,17 +77,30 @@ type EntryColumns = FileColumns & VersionColumns & HeldColumns & { readonly gran
 
 export function fileEntries(
   sql: Sql,
-): Pick<FileStore, 'entry' | 'entriesByFingerprint' | 'ownedEntries' | 'grantedEntries'> {
+): Pick<
+  FileStore,
+  | 'entry'
+  | 'awaitingEntry'
+  | 'entriesByFingerprint'
+  | 'ownedEntries'
+  | 'grantedEntries'
+  | 'documentEntries'
+> {
   const list = async (query: Query, values: readonly SqlValue[]): Promise<FileEntry[]> =>
     toEntries(await sql.rows<EntryColumns>(query, values))
   return {
     entry: async (fileId, userId, version) =>
       (await list(one, [userId, fileId, version ?? null]))[0],
+    awaitingEntry: async (fileId, userId) => (await list(awaiting, [userId, fileId, null]))[0],
     entriesByFingerprint: (kind, ownerId, fingerprint, userId) =>
       list(byFingerprint(kind), [userId, ownerId, fingerprint]),
     ownedEntries: (ownerId, query) => {
       const page = ownedPage(ownerId, query)
       return list({ name: page.name, text: entriesOf(page.text) }, [ownerId, ...page.values])
+    },
+    documentEntries: (userId, query) => {
+      const page = documentPage(query)
+      return list({ name: page.name, text: entriesOf(page.text) }, [userId, ...page.values])
     },
     grantedEntries: (userId, query) => {
       const page = grantedPage(query)

@@ -1,4 +1,4 @@
-import type { FileCursor, GrantedQuery, OwnedQuery } from '../files/ports.js'
+import type { DocumentQuery, FileCursor, GrantedQuery, OwnedQuery } from '../files/ports.js'
 import type { Query, SqlValue } from './database.js'
 
 // Each filter that is asked for is a condition of its own in the text, and one that is not is not there.
@@ -46,6 +46,20 @@ export function ownedPage(ownerId: string, { deleted, after, limit }: OwnedQuery
   return filters.page(`file-entries-${deleted ? 'deleted' : 'live'}`, text)
 }
 
+/** Documents that came by a URL of their own, of an owner, newest first. */
+export function documentPage({ ownerId, kind, clinicHash, after, limit }: DocumentQuery): Page {
+  const filters = new Filters()
+  const text = `select d.file_id from documents d join files f on f.file_id = d.file_id
+      where d.owner_id = ${filters.value(ownerId)} and d.kind = ${filters.value(kind)}
+        and d.state = 'Completed' and f.deleted_at is null and f.purged_at is null${filters.where(
+          'clinic',
+          clinicHash,
+          (value) => `d.clinic_hash = ${filters.value(value)}`,
+        )}${past(filters, after, 'd.created_at, d.file_id')}
+      order by d.created_at desc, d.file_id desc limit ${filters.value(limit)}`
+  return filters.page('file-entries-documents', text)
+}
+
 /** Live records that are open to `$1`, newest first: of one patient from their records, else from the grants. */
 export function grantedPage(query: GrantedQuery): Page {
   return query.patientId === undefined ? fromGrants(query) : fromPatient(query, query.patientId)
@@ -59,7 +73,8 @@ function fromGrants(query: GrantedQuery): Page {
   const columns = { at: 'g.file_created_at', id: 'g.file_id', type: 'g.record_type_id' }
   const text = `select g.file_id from grants g
       where ${STANDS} and g.record_type_id is not null${narrowed(filters, query, columns)}
-        and exists (select from files f where f.file_id = g.file_id and f.deleted_at is null)
+        and exists (select from files f
+          where f.file_id = g.file_id and f.deleted_at is null and f.awaits_until is null)
       group by g.file_created_at, g.file_id
       order by g.file_created_at desc, g.file_id desc limit ${filters.value(query.limit)}`
   return filters.page('file-entries-granted', text)
@@ -71,7 +86,7 @@ function fromPatient(query: GrantedQuery, patientId: string): Page {
   const columns = { at: 'f.created_at', id: 'f.file_id', type: 'f.record_type_id' }
   const text = `select f.file_id from files f
       where f.owner_id = ${filters.value(patientId)} and f.kind = 'record'
-        and f.deleted_at is null${narrowed(filters, query, columns)}
+        and f.deleted_at is null and f.awaits_until is null${narrowed(filters, query, columns)}
         and exists (select from grants g where g.file_id = f.file_id and ${STANDS} offset 0)
       order by f.created_at desc, f.file_id desc limit ${filters.value(query.limit)}`
   return filters.page('file-entries-granted-of-patient', text)

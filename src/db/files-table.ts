@@ -4,7 +4,7 @@ import type { Query, Sql } from './database.js'
 import { fileEntries } from './file-entries.js'
 import { fileVersionsTable } from './file-versions-table.js'
 import { grantsTable } from './grants-table.js'
-import { run } from './run.js'
+import { run, touches } from './run.js'
 import { violatedReference } from './sql-errors.js'
 import { uploadIntentsTable } from './upload-intents-table.js'
 
@@ -13,7 +13,7 @@ const COLUMNS = `file_id as "fileId", kind, owner_id as "ownerId", uploader_id a
   updated_at as "updatedAt", deleted_at as "deletedAt", purge_after as "purgeAfter"`
 
 /** `f` may bear the fingerprint `value`: no other live general file of its owner does. */
-const isFree = (value: string): string => `(f.kind = 'record' or not exists (
+const isFree = (value: string): string => `(f.kind <> 'general' or not exists (
     select from files o
     where o.owner_id = f.owner_id and o.fingerprint = ${value} and o.file_id <> f.file_id
       and o.kind = 'general' and o.deleted_at is null))`
@@ -25,8 +25,9 @@ export const isHeld = `exists (select from legal_holds h where h.released_at is 
 /** In order, so that two that name the same people never wait for each other. */
 const ensurePeople: Query = {
   name: 'principals-ensure',
-  text: `insert into principals (principal_id)
-    select distinct id from unnest($1::text[]) id order by id
+  text: `insert into principals (principal_id, kind)
+    select distinct id, case when starts_with(id, 'space|') then 'space' else 'person' end
+    from unnest($1::text[]) id order by id
     on conflict (principal_id) do nothing`,
 }
 /** Not FOR UPDATE: a grant to this person need not wait for their upload. */
@@ -45,8 +46,8 @@ const find: Query = {
 const insert: Query = {
   name: 'files-insert',
   text: `insert into files (file_id, kind, owner_id, uploader_id, record_id, record_type_id, version,
-      fingerprint, created_at, updated_at, deleted_at, purge_after)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+      fingerprint, created_at, updated_at, deleted_at, purge_after, awaits_until)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     on conflict (owner_id, fingerprint) where kind = 'general' and deleted_at is null do nothing
     returning file_id`,
 }
@@ -55,6 +56,12 @@ const setCurrentVersion: Query = {
   text: `update files f set version = $2, fingerprint = $3, updated_at = $4
     where f.file_id = $1 and f.purged_at is null and ${isFree('$3')}
     returning f.file_id`,
+}
+const settle: Query = {
+  name: 'files-settle',
+  text: `update files set awaits_until = null, updated_at = $2
+    where file_id = $1 and awaits_until is not null and deleted_at is null and purged_at is null
+    returning file_id`,
 }
 const touch: Query = {
   name: 'files-touch',
@@ -111,7 +118,7 @@ const usage: Query = {
   name: 'files-usage',
   text: `select coalesce(sum(v.size), 0)::int8 as bytes
     from files f join file_versions v on v.file_id = f.file_id
-    where f.owner_id = $1 and f.kind = 'general' and f.purged_at is null`,
+    where f.owner_id = $1 and f.kind <> 'record' and f.purged_at is null`,
 }
 
 /**
@@ -139,11 +146,14 @@ function people(sql: Sql): Pick<FileStore, 'ensurePeople' | 'lockOwner'> {
 
 function rows(
   sql: Sql,
-): Pick<FileStore, 'lockFile' | 'find' | 'insertFile' | 'setCurrentVersion' | 'touch' | 'usage'> {
+): Pick<
+  FileStore,
+  'lockFile' | 'find' | 'insertFile' | 'settle' | 'setCurrentVersion' | 'touch' | 'usage'
+> {
   return {
     lockFile: async (fileId) => (await sql.rows<FileRow>(lockFile, [fileId]))[0],
     find: async (fileId) => (await sql.rows<FileRow>(find, [fileId]))[0],
-    insertFile: async (row, fingerprint) => {
+    insertFile: async (row, fingerprint, awaitsUntil) => {
       const inserted = await withKnownType(() =>
         sql.rows(insert, [
           ...[row.fileId, row.kind, row.ownerId, row.uploaderId, row.recordId, row.recordTypeId],
@@ -154,6 +164,7 @@ function rows(
             row.updatedAt,
             row.deletedAt,
             row.purgeAfter,
+            awaitsUntil ?? null,
           ],
         ]),
       )
@@ -161,6 +172,7 @@ function rows(
     },
     setCurrentVersion: async (fileId, version, fingerprint, at) =>
       (await sql.rows(setCurrentVersion, [fileId, version, fingerprint, at])).length > 0,
+    settle: (fileId, at) => touches(sql, settle, [fileId, at]),
     touch: (fileId, at) => run(sql, touch, [fileId, at]),
     usage: async (ownerId) => (await sql.rows<{ bytes: number }>(usage, [ownerId]))[0]?.bytes ?? 0,
   }

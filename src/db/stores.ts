@@ -1,6 +1,7 @@
 import type { AlertStore } from '../alerts/ports.js'
 import { type AuditWriter, type WritingScope } from '../audit/coded-events.js'
 import type { AuditMonthStore, ReportStore, SealStore, VerifyStore } from '../audit/ports.js'
+import type { DocumentStore } from '../documents/ports.js'
 import type { EmergencyStore } from '../emergency/ports.js'
 import type { ErasureStore, HoldStore } from '../erasure/ports.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
@@ -24,6 +25,7 @@ import { auditSealsTable } from './audit-seals-table.js'
 import { auditVerifyTable } from './audit-verify-table.js'
 import type { Database, Sql } from './database.js'
 import { deploymentKeysTable } from './deployment-keys-table.js'
+import { documentsTable } from './documents-table.js'
 import { emergenciesTable } from './emergencies-table.js'
 import { erasuresTable } from './erasures-table.js'
 import { filesTable } from './files-table.js'
@@ -57,6 +59,7 @@ export interface AllStores extends RecordStores {
   readonly logins: LoginAttemptStore
   readonly permissions: PermissionStore
   readonly tickets: TicketStore
+  readonly documents: DocumentStore
   readonly outbox: OutboxStore
   readonly seals: SealStore
   readonly verify: VerifyStore
@@ -153,6 +156,7 @@ function storesOn(sql: Sql, { place, outbox }: Appending): AllStores {
     logins: loginAttemptsTable(sql),
     permissions: permissionsTable(sql),
     tickets: ticketsTable(sql),
+    documents: documentsTable(sql),
     outbox: outboxTable(sql),
   }
 }

@@ -13,7 +13,8 @@ const missing: Query = {
   name: 'team-grants-missing',
   text: `select f.file_id as "fileId"
     from files f join record_types t on t.type_id = f.record_type_id
-    where f.owner_id = $2 and f.kind = 'record' and f.deleted_at is null and not t.sensitive
+    where f.owner_id = $2 and f.kind = 'record' and f.deleted_at is null and f.awaits_until is null
+      and not t.sensitive
       and ${notErased('$1')} and ${notErased('$2')}
       and not exists (
         select from grants g where g.file_id = f.file_id and g.user_id = $1

@@ -2,8 +2,8 @@ import type { AuditStore, SealedNoteRow } from '../audit/ports.js'
 import type { IdempotencyStore } from '../idempotency/ports.js'
 import type { GrantBasis } from '../keys/wrapping.js'
 
-/** A general file has an owner; a medical record's owner is its patient. */
-export type FileKind = 'general' | 'record'
+/** A general file has an owner; a medical record's owner is its patient; a document has an owner and a space. */
+export type FileKind = 'general' | 'record' | 'document'
 
 export interface FileRow {
   readonly fileId: string
@@ -110,6 +110,13 @@ export interface GrantedQuery extends ListQuery {
   readonly exceptTypeIds?: readonly string[] | undefined
 }
 
+/** Documents of one owner: those of a patient are records. */
+export interface DocumentQuery extends ListQuery {
+  readonly ownerId: string
+  readonly kind: 'record' | 'document'
+  readonly clinicHash?: Buffer | undefined
+}
+
 export interface FileStore {
   /** Makes people others refer to known (principals), without keys. */
   ensurePeople(userIds: readonly string[]): Promise<void>
@@ -117,9 +124,12 @@ export interface FileStore {
   lockOwner(ownerId: string): Promise<void>
   /** The row, locked until the transaction ends. */
   lockFile(fileId: string): Promise<FileRow | undefined>
+  /** One that waits to be confirmed, too. */
   find(fileId: string): Promise<FileRow | undefined>
   /** The file at `version` (the current one by default), live or deleted, not purged. */
   entry(fileId: string, userId: string, version?: number): Promise<FileEntry | undefined>
+  /** One whose bytes are there and wait to be confirmed: nothing else here finds it. */
+  awaitingEntry(fileId: string, userId: string): Promise<FileEntry | undefined>
   /** Live files of this kind, owner and fingerprint, at their current version. */
   entriesByFingerprint(
     kind: FileKind,
@@ -131,8 +141,15 @@ export interface FileStore {
   ownedEntries(ownerId: string, query: OwnedQuery): Promise<FileEntry[]>
   /** Live records on which the person holds a grant that stands, newest first. */
   grantedEntries(userId: string, query: GrantedQuery): Promise<FileEntry[]>
-  /** False where a live general file of the owner has this fingerprint. */
-  insertFile(row: FileRow, fingerprint: Buffer): Promise<boolean>
+  /** Documents that are complete, newest first, with what the person holds on each. */
+  documentEntries(userId: string, query: DocumentQuery): Promise<FileEntry[]>
+  /**
+   * False where a live general file of the owner has this fingerprint. `awaitsUntil`: it waits to be confirmed, and
+   * is removed after that.
+   */
+  insertFile(row: FileRow, fingerprint: Buffer, awaitsUntil?: Date): Promise<boolean>
+  /** It waits no more; false where it did not, or is gone. */
+  settle(fileId: string, at: Date): Promise<boolean>
   insertVersion(row: VersionRow): Promise<void>
   /** Every version, newest first. */
   versions(fileId: string): Promise<VersionRow[]>

@@ -12,6 +12,7 @@ export const defaultWebhookEvents: readonly string[] = [
   'file.restore',
   'file.purge',
   'file.shred',
+  'document.upload',
   'record.upload',
   'record.version_add',
   'record.delete',

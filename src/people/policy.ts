@@ -357,6 +357,23 @@ export function mayOnDocument(action: DocumentAction, facts: DocumentFacts): Dec
   }
 }
 
+/** A place for a patient's document, which becomes a record: for the patient, or a clinician assigned to them. */
+export function mayAskForDocument(facts: {
+  readonly isPatient: boolean
+  readonly isAssigned: boolean
+}): Decision<never> {
+  return facts.isPatient || facts.isAssigned ? allowed(undefined) : denied('not_assigned')
+}
+
+/** A document that is no record and in no order: its owner opens it, and DOC_VIEWALL by its space's key. */
+export function mayReadDocument(facts: {
+  readonly isOwner: boolean
+  readonly roles: readonly string[]
+}): Decision<never> {
+  const may = facts.isOwner || facts.roles.includes('DOC_VIEWALL')
+  return may ? allowed(undefined) : denied('not_found')
+}
+
 /** A general file has an owner; to everyone else it does not exist. */
 export function mayOnFile(facts: { readonly isOwner: boolean }): Decision<never> {
   return facts.isOwner ? allowed(undefined) : denied('not_found')

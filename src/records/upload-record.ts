@@ -336,7 +336,13 @@ function newRecord(
  * Refuses bytes the caller can open already; says which records have these bytes.
  * @throws StrongroomError `duplicate_record`
  */
-function duplicateRecords({ db, openEntry }: Pick<RecordUploadDependencies, 'db' | 'openEntry'>) {
+export function duplicateRecords({
+  db,
+  openEntry,
+}: {
+  readonly db: Transactions<Pick<RecordStores, 'files'>>
+  readonly openEntry: OpenEntry
+}) {
   return async (
     actor: Actor,
     patientId: string,

@@ -1,23 +1,36 @@
-import type { Actor } from '../audit/audit-events.js'
+import type { Actor, AuditAction } from '../audit/audit-events.js'
 import { isFileId } from '../files/file-id.js'
+import type { OpenedEntry } from '../files/open-entry.js'
 import type { OwnFiles } from '../files/own-files.js'
 import type { FileStores } from '../files/ports.js'
 import type { Reading, StartReading } from '../files/read-file.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { ReadRecord } from '../records/read-record.js'
 import type { RecordAccess } from '../records/record-access.js'
-import type { TicketRow } from './ports.js'
+import type { ReadingTicket } from './ports.js'
 import type { TicketBook, TicketRights, TicketWish } from './ticket-book.js'
+
+/** Documents that are no records, for those who may open them; refusals are on record. */
+interface OpenDocuments {
+  find(
+    actor: Actor,
+    fileId: string,
+    action: AuditAction,
+  ): Promise<{ readonly grant: { readonly grantId: string } }>
+  open(actor: Actor, fileId: string, action: AuditAction): Promise<OpenedEntry>
+}
 
 interface PermitDependencies {
   readonly db: Transactions<Pick<FileStores, 'files'>>
   readonly own: Pick<OwnFiles, 'find'>
   readonly access: Pick<RecordAccess, 'permit'>
+  readonly documents: Pick<OpenDocuments, 'find'>
 }
 
 interface OpenDependencies {
   readonly own: Pick<OwnFiles, 'open'>
   readonly access: Pick<RecordAccess, 'stillHolds'>
+  readonly documents: Pick<OpenDocuments, 'open'>
   readonly readRecord: ReadRecord
   readonly read: StartReading
   readonly tickets: Pick<TicketBook, 'stillServes'>
@@ -26,10 +39,14 @@ interface OpenDependencies {
 type Wish = Omit<TicketWish, 'seconds'>
 
 /** Whether somebody may do now what they ask a ticket for; a refusal is on record as one of `ticket.issue`. */
-export function permitTicket({ db, own, access }: PermitDependencies) {
+export function permitTicket({ db, own, access, documents }: PermitDependencies) {
   const audit = 'ticket.issue'
   return async (actor: Actor, { fileId, action, isShown }: Wish): Promise<TicketRights> => {
     const file = isFileId(fileId) ? await db.stores.files.find(fileId) : undefined
+    if (file?.kind === 'document') {
+      const { grant } = await documents.find(actor, fileId, audit)
+      return { kind: 'document', patientId: undefined, grantId: grant.grantId }
+    }
     if (file?.kind !== 'record') {
       const { grant } = await own.find(actor, fileId, { action: audit })
       return { kind: 'general', patientId: undefined, grantId: grant.grantId }
@@ -55,17 +72,38 @@ export function permitTicket({ db, own, access }: PermitDependencies) {
 export function openByTicket(use: OpenDependencies) {
   return async (
     actor: Actor,
-    { ticketId, fileId, kind, action }: TicketRow,
+    { ticketId, fileId, kind, action }: ReadingTicket,
     { head, isShown }: Pick<Wish, 'isShown'> & { readonly head: boolean },
   ): Promise<Reading> => {
-    const opened =
-      kind === 'record'
-        ? await use.readRecord(actor, fileId, { kind: action, head, version: undefined, isShown })
-        : await use.own.open(actor, fileId, { action: head ? 'file.head' : `file.${action}` })
+    const opened = await openAs(use, actor, { fileId, kind, action }, { head, isShown })
     const grantHolds = use.access.stillHolds(actor, opened)
     const stillHolds = async () =>
       (await use.tickets.stillServes(ticketId)) &&
       (grantHolds === undefined || (await grantHolds()))
     return use.read(actor, opened, { stillHolds, ticketId })
+  }
+}
+
+type Wanted = Pick<ReadingTicket, 'fileId' | 'kind' | 'action'>
+
+async function openAs(
+  use: OpenDependencies,
+  actor: Actor,
+  { fileId, kind, action }: Wanted,
+  { head, isShown }: Pick<Wish, 'isShown'> & { readonly head: boolean },
+): Promise<OpenedEntry> {
+  const asFile = head ? 'file.head' : (`file.${action}` as const)
+  switch (kind) {
+    case 'record':
+      return await use.readRecord(actor, fileId, {
+        kind: action,
+        head,
+        version: undefined,
+        isShown,
+      })
+    case 'document':
+      return await use.documents.open(actor, fileId, asFile)
+    case 'general':
+      return await use.own.open(actor, fileId, { action: asFile })
   }
 }

@@ -3,6 +3,9 @@ import type { FileKind } from '../files/ports.js'
 export const ticketActions = ['view', 'download'] as const
 export type TicketAction = (typeof ticketActions)[number]
 
+/** By a ticket of the last kind bytes come in. */
+export type AnyTicketAction = TicketAction | 'upload'
+
 /** A login with an account of ours, which may end before its token does. */
 export interface TicketLogin {
   readonly subject: string
@@ -17,7 +20,8 @@ export interface TicketRow {
   readonly service: string | null
   /** As the token gave them. */
   readonly roles: readonly string[]
-  readonly action: TicketAction
+  readonly action: AnyTicketAction
+  /** The file it is for; of an upload the one its bytes become. */
   readonly fileId: string
   readonly kind: FileKind
   readonly createdAt: Date
@@ -32,6 +36,11 @@ export interface TicketRow {
   /** Keyed hash of the cookie they were given. */
   readonly cookie: Buffer | null
   readonly endedAt: Date | null
+}
+
+/** One that shows or hands out. */
+export interface ReadingTicket extends TicketRow {
+  readonly action: TicketAction
 }
 
 export interface TicketOpening {

@@ -8,7 +8,14 @@ import type { FileKind } from '../files/ports.js'
 import type { IndexHash } from '../keys/index-hash.js'
 import { clientNetworkOf } from '../people/network.js'
 import type { Transactions } from '../ports/transactions.js'
-import type { TicketAction, TicketLogin, TicketRow, TicketStore } from './ports.js'
+import type {
+  AnyTicketAction,
+  ReadingTicket,
+  TicketAction,
+  TicketLogin,
+  TicketRow,
+  TicketStore,
+} from './ports.js'
 import { ticketIdIn, ticketText } from './ticket-text.js'
 
 /** What the token says by which a ticket is asked for: the ticket ends with it. */
@@ -56,16 +63,26 @@ export interface TicketClient {
 export type UsedTicket =
   | {
       readonly serves: true
-      readonly ticket: TicketRow
+      readonly ticket: ReadingTicket
       /** To be given to the client, which it is now bound to; absent: it was before. */
       readonly cookie: string | undefined
     }
   | { readonly serves: false; readonly fileId: string | undefined }
 
-const serving = (ticket: TicketRow, cookie?: string) => ({ serves: true, ticket, cookie }) as const
+const serving = (ticket: ReadingTicket, cookie?: string) =>
+  ({ serves: true, ticket, cookie }) as const
+
+/** A place for one upload. */
+export interface UploadWish {
+  readonly fileId: string
+  readonly kind: FileKind
+  /** Wished for; absent: as the settings say. */
+  readonly seconds: number | undefined
+}
 
 export interface TicketSettings {
   readonly ticketMaxSeconds: number
+  readonly uploadTicketSeconds: number
   readonly viewTicketSeconds: number
   readonly viewSessionSeconds: number
 }
@@ -92,7 +109,7 @@ export function ticketBook({ db, hash, settings, permit, rolesOf }: Dependencies
   const cookieHash = (cookie: string) => hash.of('ticket-cookie', cookie)
 
   /** Whether it goes on for whoever opened it, with the roles of today. */
-  async function going(ticket: TicketRow): Promise<TicketRow | undefined> {
+  async function going<Row extends TicketRow>(ticket: Row): Promise<Row | undefined> {
     if (ticket.endedAt !== null || ticket.servesUntil <= new Date()) return undefined
     const { login } = ticket
     if (login === null) return ticket
@@ -108,7 +125,7 @@ export function ticketBook({ db, hash, settings, permit, rolesOf }: Dependencies
     return timingSafeEqual(cookie, cookieHash(who.cookie))
   }
 
-  async function opened(ticket: TicketRow, who: TicketClient) {
+  async function opened(ticket: ReadingTicket, who: TicketClient) {
     const at = new Date()
     if (ticket.opensUntil <= at) return undefined
     if (!who.opens) return serving(ticket)
@@ -126,10 +143,35 @@ export function ticketBook({ db, hash, settings, permit, rolesOf }: Dependencies
   }
 
   async function served(row: TicketRow, who: TicketClient) {
-    const ticket = await going(row)
+    const ticket = isForReading(row) ? await going(row) : undefined
     if (ticket === undefined) return undefined
     if (ticket.openedAt === null) return await opened(ticket, who)
     return isTheirs(ticket, who) ? serving(ticket) : undefined
+  }
+
+  /** The row of a new one; `goesOn`: how long it serves whoever opened it. */
+  function draw(
+    actor: Actor,
+    wish: Pick<UploadWish, 'fileId' | 'kind'> & { readonly action: AnyTicketAction },
+    { seconds, goesOn }: { readonly seconds: number; readonly goesOn: number },
+    token: AskedWith,
+  ) {
+    const createdAt = new Date()
+    const until = (after: number) => {
+      const at = later(createdAt, after)
+      return token.endsAt !== undefined && token.endsAt < at ? token.endsAt : at
+    }
+    const opens = Math.min(seconds, settings.ticketMaxSeconds)
+    const opensUntil = until(opens)
+    const row: TicketRow = {
+      ...{ ticketId: randomUUID(), userId: actor.userId, service: actor.service ?? null },
+      ...{ roles: actor.roles, action: wish.action, fileId: wish.fileId, kind: wish.kind },
+      ...{ createdAt, opensUntil, servesUntil: goesOn > 0 ? until(opens + goesOn) : opensUntil },
+      login: token.login ?? null,
+      ...{ openedAt: null, client: null, cookie: null, endedAt: null },
+    }
+    const { ticketId } = row
+    return { row, issued: { ticketId, text: ticketText(hash, ticketId), opensUntil } }
   }
 
   return {
@@ -138,34 +180,35 @@ export function ticketBook({ db, hash, settings, permit, rolesOf }: Dependencies
      */
     async issue(actor: Actor, wish: TicketWish, token: AskedWith): Promise<IssuedTicket> {
       const { kind, ...rests } = await permit(actor, wish)
-      const createdAt = new Date()
-      const { ticketMaxSeconds, viewTicketSeconds, viewSessionSeconds } = settings
-      const asked = wish.seconds ?? viewTicketSeconds
-      const until = (seconds: number) => {
-        const at = later(createdAt, seconds)
-        return token.endsAt !== undefined && token.endsAt < at ? token.endsAt : at
-      }
-      const opens = Math.min(asked, ticketMaxSeconds)
-      const opensUntil = until(opens)
-      const ticket: TicketRow = {
-        ...{ ticketId: randomUUID(), userId: actor.userId, service: actor.service ?? null },
-        ...{ roles: actor.roles, action: wish.action, fileId: wish.fileId, kind },
-        ...{ createdAt, opensUntil },
-        servesUntil: wish.action === 'view' ? until(opens + viewSessionSeconds) : opensUntil,
-        login: token.login ?? null,
-        ...{ openedAt: null, client: null, cookie: null, endedAt: null },
-      }
+      const { action, fileId } = wish
+      const seconds = wish.seconds ?? settings.viewTicketSeconds
+      const goesOn = action === 'view' ? settings.viewSessionSeconds : 0
+      const { row, issued } = draw(actor, { action, fileId, kind }, { seconds, goesOn }, token)
       await db.transaction(async (stores) => {
-        await stores.tickets.insert(ticket)
+        await stores.tickets.insert(row)
         await stores.audit.append(
           auditEvent(actor, {
-            ...{ action: 'ticket.issue', outcome: 'success', fileId: wish.fileId, ...rests },
-            subjectId: ticket.ticketId,
+            ...{ action: 'ticket.issue', outcome: 'success', fileId, ...rests },
+            subjectId: row.ticketId,
           }),
         )
       })
-      const { ticketId } = ticket
-      return { ticketId, text: ticketText(hash, ticketId), opensUntil }
+      return issued
+    },
+
+    /** A ticket by which the bytes of one file are taken; to be inserted with what it is for. */
+    forUpload(
+      actor: Actor,
+      { fileId, kind, seconds = settings.uploadTicketSeconds }: UploadWish,
+      token: AskedWith,
+    ): { readonly row: TicketRow; readonly issued: IssuedTicket } {
+      return draw(actor, { action: 'upload', fileId, kind }, { seconds, goesOn: 0 }, token)
+    },
+
+    /** The ticket, where it takes bytes now. It is spent when they are committed, not before. */
+    async useForUpload(ticketId: string): Promise<TicketRow | undefined> {
+      const found = await db.stores.tickets.find(ticketId)
+      return found?.action === 'upload' ? await going(found) : undefined
     },
 
     /** The id, where the text was signed here. */
@@ -207,3 +250,5 @@ export function ticketBook({ db, hash, settings, permit, rolesOf }: Dependencies
 }
 
 const later = (from: Date, seconds: number) => new Date(from.getTime() + seconds * 1_000)
+
+const isForReading = (row: TicketRow): row is ReadingTicket => row.action !== 'upload'

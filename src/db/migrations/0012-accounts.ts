@@ -10,7 +10,7 @@ export const accounts: Migration = {
   sql: `
 create table sealed_notes (
   note_id uuid primary key,
-  kind text not null check (kind in ('account', 'permission')),
+  kind text not null check (kind in ('account', 'permission', 'document')),
   user_id text not null references principals,
   sealed text not null,
   user_key_version integer not null

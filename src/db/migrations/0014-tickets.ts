@@ -13,9 +13,10 @@ create table tickets (
   user_id text not null,
   service text,
   roles text[] not null,
-  action text not null check (action in ('view', 'download')),
+  action text not null check (action in ('view', 'download', 'upload')),
   file_id uuid not null,
-  kind text not null check (kind in ('general', 'record')),
+  -- The file it is for; of an upload the one its bytes become.
+  kind text not null check (kind in ('general', 'record', 'document')),
   created_at timestamptz not null,
   -- Until when it can be opened for the first time.
   opens_until timestamptz not null,

@@ -12,6 +12,7 @@ import { refusalsIndex } from './0011-refusals-index.js'
 import { accounts } from './0012-accounts.js'
 import { listsOfMany } from './0013-lists-of-many.js'
 import { tickets } from './0014-tickets.js'
+import { documents } from './0015-documents.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -33,4 +34,5 @@ export const migrations: readonly Migration[] = [
   accounts,
   listsOfMany,
   tickets,
+  documents,
 ]

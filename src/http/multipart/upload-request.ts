@@ -42,7 +42,8 @@ export function uploadOf(
   }
 }
 
-function digestOf({ headers }: FastifyRequest): Buffer | undefined {
+/** Of the file, as a header of the request says it. @throws StrongroomError `invalid_field` */
+export function digestOf({ headers }: FastifyRequest): Buffer | undefined {
   const header = single(headers['content-digest']) ?? single(headers['repr-digest'])
   return header === undefined ? undefined : parseDigestHeader(header)
 }

@@ -345,8 +345,8 @@ void t.test('what is not built yet is refused when it is set', (t) => {
   }
   const defaults = { WORKERS: '1', STORAGE_DRIVER: 'disk' }
   t.same(readConfig(defaults).notices, [], 'the defaults may be spelt out')
-  t.same(readConfig({ UPLOAD_EXPIRY_DAYS: '3' }).notices.slice(0, 1), [
-    'UPLOAD_EXPIRY_DAYS has no effect in this version',
+  t.same(readConfig({ API_PREFIX: 'api/v2/' }).notices.slice(0, 1), [
+    'API_PREFIX has no effect in this version',
   ])
   t.ok(refusedNames.has('DIRECT_UPLOADS'))
   t.end()

@@ -1,9 +1,8 @@
-import type { FastifyRequest } from 'fastify'
-import type { AskedWith, TicketBook } from '../../../tickets/ticket-book.js'
+import type { TicketBook } from '../../../tickets/ticket-book.js'
 import type { App } from '../../app-type.js'
 import { isShownInline } from '../../bytes/serve-bytes.js'
-import { tokenOf } from '../../plugins/actor.js'
 import { issuedTicket, ticketBody } from '../../schemas/ticket-schemas.js'
+import { askedWith, ticketUrl } from './asked-with.js'
 
 interface Use {
   readonly tickets: Pick<TicketBook, 'issue'>
@@ -31,22 +30,9 @@ export function issueTicketRoute(app: App, { tickets }: Use): void {
       reply.header('cache-control', 'no-store')
       return await reply.code(201).send({
         ticket_id: issued.ticketId,
-        url: `${request.protocol}://${request.host}/t/${issued.text}`,
+        url: ticketUrl(request, issued),
         expires_at: issued.opensUntil.toISOString(),
       })
     },
   )
-}
-
-function askedWith(request: FastifyRequest): AskedWith {
-  const token = tokenOf(request)
-  const { sub, jti, epoch, exp } = token?.claims ?? {}
-  const isLocal = token?.identity.source === 'local'
-  return {
-    endsAt: typeof exp === 'number' ? new Date(exp * 1_000) : undefined,
-    login:
-      isLocal && typeof sub === 'string' && typeof jti === 'string' && typeof epoch === 'number'
-        ? { subject: sub, tokenId: jti, epoch }
-        : undefined,
-  }
 }

@@ -3,7 +3,7 @@ import type { Actor } from '../../../audit/audit-events.js'
 import { StrongroomError } from '../../../errors/strongroom-error.js'
 import type { Reading } from '../../../files/read-file.js'
 import { asUser } from '../../../log-context.js'
-import type { TicketRow } from '../../../tickets/ports.js'
+import type { ReadingTicket, TicketRow } from '../../../tickets/ports.js'
 import type { TicketBook } from '../../../tickets/ticket-book.js'
 import type { App } from '../../app-type.js'
 import { isShownInline, serveBytes } from '../../bytes/serve-bytes.js'
@@ -16,7 +16,7 @@ export interface OpenTicketUse {
   readonly tickets: Pick<TicketBook, 'idIn' | 'use'>
   readonly openByTicket: (
     actor: Actor,
-    ticket: TicketRow,
+    ticket: ReadingTicket,
     options: {
       readonly head: boolean
       readonly isShown: (contentType: string) => boolean
@@ -73,7 +73,8 @@ export function openTicketRoute(app: App, use: OpenTicketUse): void {
   })
 }
 
-function actorOf({ userId, service, roles }: TicketRow, caller: Actor): Actor {
+/** Who acts by a ticket: its person, from where the request comes. */
+export function actorOf({ userId, service, roles }: TicketRow, caller: Actor): Actor {
   return { ...caller, userId, roles, ...(service === null ? {} : { service }) }
 }
 

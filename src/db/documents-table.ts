@@ -1,0 +1,89 @@
+import type { DocumentRow, DocumentStore } from '../documents/ports.js'
+import type { StoredNote } from '../people/account-ports.js'
+import type { Query, Sql } from './database.js'
+import { run } from './run.js'
+import { sealedNotesTable } from './sealed-notes-table.js'
+
+const SELECT = `select d.file_id as "fileId", d.family, d.kind, d.key, d.owner_id as "ownerId",
+    d.uploader_id as "uploaderId", d.space_id as "spaceId", d.record_type_id as "recordTypeId",
+    d.clinic_hash as "clinicHash", d.state, d.created_at as "createdAt", d.updated_at as "updatedAt",
+    d.expires_at as "expiresAt", n.note_id as "noteId", n.sealed,
+    n.user_key_version as "userKeyVersion"
+  from documents d left join sealed_notes n on n.note_id = d.note_id`
+
+const insert: Query = {
+  name: 'documents-insert',
+  text: `insert into documents (file_id, family, kind, key, owner_id, uploader_id, space_id,
+      record_type_id, clinic_hash, state, note_id, created_at, updated_at, expires_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+}
+const find: Query = { name: 'documents-find', text: `${SELECT} where d.file_id = $1` }
+const findByKey: Query = { name: 'documents-find-by-key', text: `${SELECT} where d.key = $1` }
+const lock: Query = {
+  name: 'documents-lock',
+  text: `${SELECT} where d.file_id = $1 for update of d`,
+}
+const list: Query = {
+  name: 'documents-list',
+  text: `${SELECT} where d.file_id = any($1::uuid[])`,
+}
+/** What was said beforehand has served once the file itself says it, or nobody will. */
+const setState: Query = {
+  name: 'documents-set-state',
+  text: `with changed as (
+      update documents set state = $2, updated_at = $3 where file_id = $1 returning note_id
+    )
+    delete from sealed_notes n using changed
+    where n.note_id = changed.note_id and $2 in ('Completed', 'failed')`,
+}
+const giveUp: Query = {
+  name: 'documents-give-up',
+  text: `with given as (
+      update documents set state = 'failed', updated_at = $1
+      where state = 'Awaiting' and expires_at < $1 returning note_id
+    ), notes as (
+      delete from sealed_notes n using given where n.note_id = given.note_id
+    )
+    select count(*)::int as count from given`,
+}
+const unconfirmed: Query = {
+  name: 'documents-unconfirmed',
+  text: `${SELECT} join files f on f.file_id = d.file_id
+    where d.state = 'uploading' and f.awaits_until < $1 and f.deleted_at is null
+    order by f.awaits_until, d.file_id limit $2`,
+}
+
+type Columns = Omit<DocumentRow, 'note'> & {
+  readonly [name in keyof StoredNote]: StoredNote[name] | null
+}
+
+function toRow({ noteId, sealed, userKeyVersion, ...row }: Columns): DocumentRow {
+  const isThere = noteId !== null && sealed !== null && userKeyVersion !== null
+  return { ...row, note: isThere ? { noteId, sealed, userKeyVersion } : null }
+}
+
+export function documentsTable(sql: Sql): DocumentStore {
+  const one = async (query: Query, value: string) => {
+    const [row] = await sql.rows<Columns>(query, [value])
+    return row === undefined ? undefined : toRow(row)
+  }
+  return {
+    insert: async (row) => {
+      const { note } = row
+      if (note !== null) await sealedNotesTable(sql).insert('document', row.ownerId, note)
+      await run(sql, insert, [
+        ...[row.fileId, row.family, row.kind, row.key, row.ownerId, row.uploaderId],
+        ...[row.spaceId, row.recordTypeId, row.clinicHash, row.state, note?.noteId ?? null],
+        ...[row.createdAt, row.updatedAt, row.expiresAt],
+      ])
+    },
+    find: (fileId) => one(find, fileId),
+    findByKey: (key) => one(findByKey, key),
+    lock: (fileId) => one(lock, fileId),
+    list: async (fileIds) => (await sql.rows<Columns>(list, [fileIds])).map(toRow),
+    setState: (fileId, state, at) => run(sql, setState, [fileId, state, at]),
+    giveUp: async (at) => (await sql.rows<{ count: number }>(giveUp, [at]))[0]?.count ?? 0,
+    unconfirmed: async (at, limit) =>
+      (await sql.rows<Columns>(unconfirmed, [at, limit])).map(toRow),
+  }
+}

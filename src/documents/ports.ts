@@ -1,0 +1,61 @@
+import type { AuditStore } from '../audit/ports.js'
+import type { FileStores } from '../files/ports.js'
+import type { JobStore } from '../jobs/ports.js'
+import type { StoredNote } from '../people/account-ports.js'
+import type { RecordTypeStore, TeamGrantStore } from '../records/ports.js'
+import type { TicketStore } from '../tickets/ports.js'
+
+/** Of whose calls it is: those that confirm (`docs`), and those that do not. */
+export type DocumentFamily = 'docs' | 'presign'
+
+/**
+ * Asked for; its bytes have come and wait to be confirmed; there; given up. Words of the contract (API.md, D).
+ */
+export type DocumentState = 'Awaiting' | 'uploading' | 'Completed' | 'failed'
+
+/** A document that was asked for: what it becomes is the file of the same id. */
+export interface DocumentRow {
+  readonly fileId: string
+  readonly family: DocumentFamily
+  readonly kind: 'record' | 'document'
+  readonly key: string
+  /** Of a record the patient. */
+  readonly ownerId: string
+  readonly uploaderId: string
+  /** Of a document; a record has none. */
+  readonly spaceId: string | null
+  readonly recordTypeId: string | null
+  readonly clinicHash: Buffer | null
+  readonly state: DocumentState
+  /** What was said of it beforehand; gone with its owner's keys, or once it is complete. */
+  readonly note: StoredNote | null
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  /** Until when bytes are taken. */
+  readonly expiresAt: Date
+}
+
+export interface DocumentStore {
+  /** @throws StrongroomError `person_erased`, `keys_unavailable` (the note's key turned meanwhile) */
+  insert(row: DocumentRow): Promise<void>
+  find(fileId: string): Promise<DocumentRow | undefined>
+  findByKey(key: string): Promise<DocumentRow | undefined>
+  /** Keeps it until the transaction ends. */
+  lock(fileId: string): Promise<DocumentRow | undefined>
+  /** Those of these ids. */
+  list(fileIds: readonly string[]): Promise<DocumentRow[]>
+  setState(fileId: string, state: DocumentState, at: Date): Promise<void>
+  /** Gives up those whose time for bytes is over and that got none. How many. */
+  giveUp(at: Date): Promise<number>
+  /** Those whose bytes nobody confirmed in time. */
+  unconfirmed(at: Date, limit: number): Promise<DocumentRow[]>
+}
+
+export interface DocumentStores extends FileStores {
+  readonly documents: DocumentStore
+  readonly tickets: TicketStore
+  readonly audit: AuditStore
+  readonly jobs: JobStore
+  readonly types: RecordTypeStore
+  readonly team: TeamGrantStore
+}

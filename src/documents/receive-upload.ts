@@ -1,0 +1,149 @@
+import type { Actor } from '../audit/audit-events.js'
+import { auditEvent } from '../audit/audit-log.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
+import { committing, insertVersionRows, versionRows } from '../files/commit-upload.js'
+import { verifyDigests } from '../files/content-digest.js'
+import type { IncomingLimits, SealedUpload, SealIncoming } from '../files/seal-incoming.js'
+import { checkQuota } from '../files/upload-file.js'
+import type { UploadSlots } from '../files/upload-slots.js'
+import type { IndexHash } from '../keys/index-hash.js'
+import type { KeyRing } from '../keys/key-ring.js'
+import type { Transactions } from '../ports/transactions.js'
+import type { TicketRow } from '../tickets/ports.js'
+import type { DocumentFacts, DocumentNotes } from './document-facts.js'
+import type { DocumentRights } from './document-rights.js'
+import { newDocument } from './new-document.js'
+import type { DocumentRow, DocumentState, DocumentStores } from './ports.js'
+
+/** What comes by an upload ticket: not trusted, to be read once. */
+export interface IncomingDocument {
+  /** In lower case, without parameters; empty: none. */
+  readonly contentType: string
+  /** Bytes, where the headers say so. */
+  readonly length: number | undefined
+  /** Of a header. */
+  readonly sha256: Buffer | undefined
+  readonly bytes: AsyncIterable<Buffer>
+}
+
+export interface ReceivedDocument {
+  readonly id: string
+  readonly key: string
+  readonly state: DocumentState
+}
+
+interface Dependencies {
+  readonly db: Transactions<DocumentStores>
+  readonly hash: Pick<IndexHash, 'fingerprint'>
+  readonly keyRing: Pick<KeyRing, 'wrapFileKey'>
+  readonly notes: DocumentNotes
+  readonly rights: Pick<DocumentRights, 'checkAsker'>
+  readonly seal: SealIncoming
+  readonly slots: UploadSlots
+  readonly settings: { readonly expiryDays: number }
+  readonly limits: IncomingLimits & { readonly quotaBytes: number }
+}
+
+export type ReceiveUpload = (
+  actor: Actor,
+  ticket: TicketRow,
+  incoming: IncomingDocument,
+) => Promise<ReceivedDocument>
+
+const DAY_MS = 86_400_000
+
+/**
+ * Takes the bytes a document was given a place for, by the rights its person has now. They have to be what was said
+ * beforehand. The ticket is spent with the commit: a failed try costs nothing.
+ * Throws `ticket_over` (another was first), `content_mismatch`, `digest_mismatch`, `not_assigned` and what sealing throws.
+ */
+export function receiveUpload(use: Dependencies): ReceiveUpload {
+  const { db, notes, rights, seal, slots, limits } = use
+  const commit = committingDocument(use)
+  return async (actor, ticket, incoming) => {
+    const row = await db.stores.documents.find(ticket.fileId)
+    if (row?.state !== 'Awaiting') throw new StrongroomError('ticket_over')
+    const patientId = row.kind === 'record' ? row.ownerId : undefined
+    await rights.checkAsker(actor, patientId, 'document.receive')
+    const facts = await notes.open(row)
+    checkHeaders(facts, incoming)
+    return await slots.run(async () => {
+      const { contentType, filename } = facts
+      const sealed = await seal(
+        { filename, contentType, contentDigest: undefined, bytes: incoming.bytes },
+        { maxBytes: facts.size ?? limits.maxBytes, allowedTypes: [contentType] },
+      )
+      return await committing(sealed, async () => {
+        checkContent(facts, incoming, sealed)
+        return await commit(actor, { ticket, row, sealed, filename })
+      })
+    })
+  }
+}
+
+function checkHeaders(facts: DocumentFacts, { contentType, length }: IncomingDocument): void {
+  if (contentType !== facts.contentType) throw notAsAsked('Content-Type')
+  if (length !== undefined && facts.size !== null && length !== facts.size) {
+    throw notAsAsked('Content-Length')
+  }
+}
+
+function checkContent(facts: DocumentFacts, { sha256 }: IncomingDocument, sealed: SealedUpload) {
+  if (facts.size !== null && sealed.size !== facts.size) throw notAsAsked('size')
+  const said = facts.sha256 === null ? [] : [Buffer.from(facts.sha256, 'hex')]
+  verifyDigests(sealed.sha256, sha256 === undefined ? said : [...said, sha256])
+}
+
+function notAsAsked(what: string): StrongroomError {
+  return new StrongroomError('content_mismatch', { detail: `${what}: not what was asked for` })
+}
+
+interface Commit {
+  readonly ticket: TicketRow
+  readonly row: DocumentRow
+  readonly sealed: SealedUpload
+  readonly filename: string
+}
+
+function committingDocument({ db, hash, keyRing, settings, limits }: Dependencies) {
+  return async (
+    actor: Actor,
+    { ticket, row, sealed, filename }: Commit,
+  ): Promise<ReceivedDocument> => {
+    const { fileId, ownerId, uploaderId, family, kind, key } = row
+    const { file, metadata, grants } = newDocument(row, sealed, filename)
+    const rows = await versionRows(keyRing, sealed, {
+      ...{ file, metadata, grants, createdBy: uploaderId, createdAt: file.createdAt },
+    })
+    const isConfirmed = family === 'docs'
+    const state = isConfirmed ? 'uploading' : 'Completed'
+    const awaitsUntil = new Date(file.createdAt.getTime() + settings.expiryDays * DAY_MS)
+    await db.transaction(async (stores) => {
+      const { documents, files, tickets } = stores
+      await files.lockOwner(ownerId)
+      const now = await documents.lock(fileId)
+      const isFirst = now?.state === 'Awaiting'
+      if (!isFirst || !(await tickets.end(ticket.ticketId, ticket.userId, file.createdAt))) {
+        throw new StrongroomError('ticket_over')
+      }
+      if (kind === 'document') await checkQuota(stores, ownerId, sealed.size, limits.quotaBytes)
+      const fingerprint = hash.fingerprint(sealed.sha256, ownerId)
+      if (!(await files.insertFile(file, fingerprint, isConfirmed ? awaitsUntil : undefined))) {
+        throw new StrongroomError('conflict')
+      }
+      for (const grant of grants) await files.insertGrant(grant)
+      await insertVersionRows(files, sealed, rows)
+      await documents.setState(fileId, state, file.createdAt)
+      await stores.audit.append(
+        auditEvent(actor, {
+          action: isConfirmed ? 'document.receive' : 'document.upload',
+          ...{ outcome: 'success', fileId, version: 1, bytes: sealed.size },
+          patientId: kind === 'record' ? ownerId : undefined,
+          grantId: grants.find(({ userId }) => userId === actor.userId)?.grantId,
+          subjectId: ticket.ticketId,
+        }),
+      )
+    })
+    return { id: fileId, key, state }
+  }
+}

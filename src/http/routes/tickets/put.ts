@@ -1,0 +1,68 @@
+import type { ReceiveUpload } from '../../../documents/receive-upload.js'
+import { StrongroomError } from '../../../errors/strongroom-error.js'
+import { asUser } from '../../../log-context.js'
+import type { TicketBook } from '../../../tickets/ticket-book.js'
+import type { App } from '../../app-type.js'
+import { receiveBody } from '../../bytes/receive-body.js'
+import { type BodyLimits, digestOf } from '../../multipart/upload-request.js'
+import { callerOf } from '../../plugins/actor.js'
+import type { Refusals } from '../../plugins/refusals.js'
+import { receivedDocument } from '../../schemas/document-schemas.js'
+import { openTicketParams } from '../../schemas/ticket-schemas.js'
+import { actorOf } from './open.js'
+
+interface Use {
+  readonly tickets: Pick<TicketBook, 'idIn' | 'useForUpload'>
+  readonly receive: ReceiveUpload
+  readonly refusals: Refusals
+  readonly bodyLimits: BodyLimits
+}
+
+/** PUT /t/:ticket, for whoever has the URL. */
+export function putByTicketRoute(app: App, use: Use): void {
+  const { tickets, receive, refusals, bodyLimits } = use
+  app.put(
+    '/t/:ticket',
+    {
+      schema: {
+        summary: 'The bytes of a document, by the URL that was presigned for it',
+        description:
+          'Without a token, with exactly the headers that came with the URL. `Content-Digest` (RFC 9530) is verified. 410: the URL has expired, or was used; 422: not what was asked for, and nothing is kept.',
+        params: openTicketParams,
+        security: [],
+        consumes: ['*/*'],
+        response: { 200: receivedDocument },
+      },
+    },
+    async (request) => {
+      const caller = callerOf(request)
+      const ticketId = tickets.idIn(request.params.ticket)
+      if (ticketId === undefined) {
+        await refusals.note(caller, 'unauthenticated')
+        throw new StrongroomError('not_found')
+      }
+      const ticket = await tickets.useForUpload(ticketId)
+      if (ticket === undefined) {
+        const facts = { action: 'ticket.refused', subjectId: ticketId } as const
+        await refusals.note(caller, 'ticket_over', facts)
+        throw new StrongroomError('ticket_over')
+      }
+      const actor = actorOf(ticket, caller)
+      asUser(actor.userId)
+      const { id, key, state } = await receive(actor, ticket, {
+        contentType: mediaType(request.headers['content-type']),
+        length: lengthOf(request.headers['content-length']),
+        sha256: digestOf(request),
+        bytes: receiveBody(request, {
+          idleMs: bodyLimits.idleSeconds * 1_000,
+          minBytesPerSecond: bodyLimits.minBytesPerSecond,
+        }),
+      })
+      return { id, key, upload_status: state }
+    },
+  )
+}
+
+const mediaType = (header = '') => (header.split(';', 1)[0] ?? '').trim().toLowerCase()
+
+const lengthOf = (header: string | undefined) => (header === undefined ? undefined : Number(header))

@@ -1,0 +1,78 @@
+import { Type } from 'typebox'
+import { pageEndProperties } from './paging.js'
+
+const time = Type.String({ format: 'date-time' })
+const portalId = Type.String({ minLength: 1, maxLength: 128 })
+const filename = Type.String({ minLength: 1, maxLength: 1024 })
+const contentType = Type.String({ minLength: 1, maxLength: 255, description: 'A media type.' })
+const size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Bytes.' })
+const sha256 = Type.String({ pattern: '^[0-9a-fA-F]{64}$' })
+
+/** Fields that are not known are passed over, as old clients may send more. */
+export const presignBody = Type.Object({
+  patientId: Type.Optional(portalId),
+  clinicId: Type.Optional(portalId),
+  medicalRecordTypeId: Type.Optional(portalId),
+  filename,
+  contentType,
+  size: Type.Optional(size),
+  sha256: Type.Optional(sha256),
+})
+
+export const presigned = Type.Object({
+  id: Type.String({ format: 'uuid' }),
+  key: Type.String({ description: 'Opaque; confirming asks for it.' }),
+  url: Type.String({ description: 'Takes a PUT, once: tell it to nobody else.' }),
+  headers: Type.Record(Type.String(), Type.String(), { description: 'To be sent with the bytes.' }),
+  expires_at: time,
+})
+
+export const plainPresignBody = Type.Object({
+  filename,
+  content_type: contentType,
+  size: Type.Optional(size),
+})
+
+export const plainPresigned = Type.Object({
+  URL: Type.String(),
+  key: Type.String(),
+  expiry_timestamp: time,
+  id: Type.String({ format: 'uuid' }),
+})
+
+export const confirmBody = Type.Object({
+  key: Type.String({ minLength: 1, maxLength: 512 }),
+  patientId: Type.Optional(portalId),
+  contentType,
+  size,
+  sha256: Type.Optional(sha256),
+})
+
+export const receivedDocument = Type.Object({
+  id: Type.String({ format: 'uuid' }),
+  key: Type.String(),
+  upload_status: Type.String({
+    description: 'uploading: to be confirmed. Completed: it is there.',
+  }),
+})
+
+export const documentEntry = Type.Object({
+  id: Type.String({ format: 'uuid' }),
+  key: Type.String(),
+  patientId: Type.Union([Type.String(), Type.Null()]),
+  filename: Type.String(),
+  contentType: Type.String(),
+  size: Type.Integer(),
+  sha256: Type.String(),
+  uploadedBy: Type.String(),
+  createdAt: time,
+})
+
+export const documentList = Type.Object({
+  documents: Type.Array(documentEntry),
+  ...pageEndProperties,
+})
+
+export const documentParams = Type.Object({ id: Type.String() })
+
+export const documentUrl = Type.Object({ url: Type.String(), expires_at: time })
