@@ -41,6 +41,19 @@ until_true() {
   return 1
 }
 
+# It ends where it asks the monitor for something before it has heard of the cluster ("wrong fsid"): then once more.
+start_store() {
+  local pid
+  for _ in $(seq 5); do
+    daemon store ceph-osd -c "$conf" -f -i 0
+    pid=$(<"$folder/store.pid")
+    until_true 150 bash -c "! kill -0 $pid || ceph -c '$conf' osd stat | grep -q '1 up'"
+    if kill -0 "$pid" 2>/dev/null; then return; fi
+  done
+  echo 'the store ends' >&2
+  return 1
+}
+
 start() {
   local port=$1 monitor_port=$(($1 + 1)) id
   rm -rf "$folder"
@@ -98,8 +111,7 @@ END
   ceph -c "$conf" osd new "$id" >/dev/null
   ceph-osd -c "$conf" -i 0 --mkfs --osd-uuid "$id" >/dev/null 2>&1
   ceph -c "$conf" osd crush add osd.0 1.0 host=localhost root=default >/dev/null 2>&1
-  daemon store ceph-osd -c "$conf" -f -i 0
-  until_true 150 bash -c "ceph -c '$conf' osd stat 2>/dev/null | grep -q '1 up'"
+  start_store
   daemon gateway radosgw -c "$conf" -n client.rgw -f
   until_true 300 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
   radosgw-admin -c "$conf" -n client.rgw user create --uid=test --display-name=test \
