@@ -222,3 +222,47 @@ await t.test('an abort just before the last byte leaves all or nothing', async (
     hasStatus(t, await anna.get(filePath(file.file_id ?? '')), 200)
   }
 })
+
+await t.test(
+  'what goes to a URL of its own and breaks off is not there, and may come again',
+  async (t) => {
+    const data = pdf('by a URL', 900_000)
+    const asked = { filename: 'late.pdf', contentType: 'application/pdf' }
+    const answer = await anna.post('/api/docs/presign-upload', { ...asked, size: data.length })
+    const { url } = JSON.parse(answer.text) as { readonly url: string }
+    const path = new URL(url).pathname
+    const type = { 'content-type': 'application/pdf' }
+    const [blobs, tables] = [await server.blobs(), await rows()]
+    for (let turn = 0; turn < 12; turn++) {
+      const chunked = turn % 3 === 2
+      const length = chunked
+        ? { 'transfer-encoding': 'chunked' }
+        : { 'content-length': String(data.length) }
+      const connection = await openRaw(server.address)
+      await connection.write(requestHead('PUT', path, { ...type, ...length }))
+      if (chunked) await connection.write(`${data.length.toString(16)}\r\n`)
+      const at = turn === 0 ? data.length - 1 : Math.floor(random() * data.length)
+      await connection.write(data.subarray(0, at))
+      if (at > 300_000) await server.sealed.reached(blobs.length)
+      if (random() < 0.5) connection.socket.resetAndDestroy()
+      else connection.destroy()
+      await eventually('nothing left', async () => (await server.blobs()).length === blobs.length)
+    }
+    const stalled = await openRaw(server.address)
+    await stalled.write(
+      requestHead('PUT', path, { ...type, 'content-length': String(data.length) }),
+    )
+    await stalled.write(data.subarray(0, 500_000))
+    isProblem(t, await stalled.answer(), 408, 'upload_idle')
+    stalled.destroy()
+    await eventually('nothing left', async () => (await server.blobs()).length === blobs.length)
+    t.same(await rows(), tables)
+    const held = await openRaw(server.address)
+    const expect = { 'content-length': String(data.length), expect: '100-continue' }
+    await held.write(requestHead('PUT', path, { 'content-type': 'image/png', ...expect }))
+    isProblem(t, await held.answer(), 422, 'content_mismatch')
+    t.notMatch(held.received().toString('latin1'), /100 Continue/, 'refused before it is sent')
+    held.destroy()
+    hasStatus(t, await server.call(path, { method: 'PUT', body: data, headers: type }), 200)
+  },
+)

@@ -229,6 +229,12 @@ await t.test('bad wishes', async (t) => {
   isProblem(t, await presign(doctor, asked), 415, 'type_not_allowed')
   hasStatus(t, await presign(doctor, { ...asked, contentType: 'image/png' }), 200)
   isProblem(t, await confirm(doctor, { key: 'patients/x' }, pdf('x')), 404, 'not_found')
+  isProblem(t, await confirm(doctor, { key: 'a\0b' }, pdf('x')), 400, 'invalid_field')
+  for (const id of ['%00', 'space%7Cbucket%7Cdocuments']) {
+    isProblem(t, await bert.get(`/api/docs?patientId=${id}`), 400, 'invalid_field')
+  }
+  hasStatus(t, await bert.get('/api/docs?clinicId=%00'), 200)
+  hasStatus(t, await bert.get('/api/files/medical-records?patient_id=%00'), 400)
 })
 
 await t.test('bytes that are not what was asked for are not kept', async (t) => {

@@ -41,7 +41,7 @@ export const plainPresigned = Type.Object({
 })
 
 export const confirmBody = Type.Object({
-  key: Type.String({ minLength: 1, maxLength: 512 }),
+  key: Type.String({ pattern: '^[A-Za-z0-9/._-]{1,512}$' }),
   patientId: Type.Optional(portalId),
   contentType,
   size,

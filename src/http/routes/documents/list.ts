@@ -1,5 +1,7 @@
 import { Type } from 'typebox'
 import type { ListDocuments } from '../../../documents/list-documents.js'
+import { StrongroomError } from '../../../errors/strongroom-error.js'
+import { isPersonId } from '../../../people/portal-id.js'
 import type { App } from '../../app-type.js'
 import { documentList } from '../../schemas/document-schemas.js'
 import { pageEnd, pagingOf, pagingProperties } from '../../schemas/paging.js'
@@ -20,6 +22,9 @@ export function listDocumentsRoute(app: App, { list }: { readonly list: ListDocu
     },
     async ({ actor, query }) => {
       const { patientId, clinicId, ...paging } = query
+      if (patientId !== undefined && !isPersonId(patientId)) {
+        throw new StrongroomError('invalid_field', { detail: 'patientId: not an id' })
+      }
       const page = await list(actor, { ...pagingOf(paging), patientId, clinicId })
       return { documents: page.documents, ...pageEnd(page) }
     },
