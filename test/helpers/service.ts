@@ -65,7 +65,7 @@ export async function makeService(
   const add = addVersion({ db, keyRing: ring, hash, limits })
   return {
     ...{ db, database, blobs, folder, open, own, upload, read, running, list, seal, add },
-    ...{ provider, users, ring },
+    ...{ provider, users, ring, audit, hash },
   }
 }
 
