@@ -10,7 +10,11 @@ import { startServer } from './support/server.js'
 
 // Documents whose bytes go to a URL of their own: asked for, sent, confirmed, listed, handed out. API.md, C.
 
-const settings = { TRUST_PROXY: '1', LOG_LEVEL: 'trace', TICKET_MAX_SECONDS: '60' }
+const portal = 'https://portal.example'
+const settings = {
+  ...{ TRUST_PROXY: '1', LOG_LEVEL: 'trace', TICKET_MAX_SECONDS: '60' },
+  CORS_ALLOWED_ORIGINS: portal,
+}
 const server = await startServer(settings)
 t.teardown(() => server.close())
 
@@ -287,6 +291,31 @@ await t.test('a URL expires', async (t) => {
   t.ok(Date.parse(place.expires_at) <= Date.now() + 3_000, 'with the token it was asked for with')
   await wait(Date.parse(place.expires_at) - Date.now() + 50)
   isProblem(t, await put(place.url, pdf('late')), 410, 'ticket_over')
+})
+
+await t.test('a page of the portal may send to it, and no other page', async (t) => {
+  const data = pdf('from a page')
+  const place = await placeOf(bert)
+  const path = new URL(place.url).pathname
+  const preflight = (origin: string) =>
+    server.call(path, {
+      method: 'OPTIONS',
+      headers: {
+        ...{ origin, 'access-control-request-method': 'PUT' },
+        'access-control-request-headers': 'content-type,content-digest',
+      },
+    })
+  const allowed = await preflight(portal)
+  t.match(allowed.headers, {
+    'access-control-allow-origin': portal,
+    'access-control-allow-methods': /PUT/,
+    'access-control-allow-headers': /content-type.*content-digest/i,
+  })
+  const other = await preflight('https://elsewhere.example')
+  t.not(other.headers['access-control-allow-origin'], 'https://elsewhere.example')
+  const sent = await put(place.url, data, { 'content-type': type, origin: portal })
+  hasStatus(t, sent, 200)
+  t.equal(sent.headers['access-control-allow-origin'], portal)
 })
 
 await t.test('two at once are one', async (t) => {
