@@ -31,6 +31,7 @@ interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles' | 'keyRing'> 
   readonly purge: PurgeFile
   readonly jobs: { wake(): void }
   readonly log: WorkLog
+  readonly onProblem: (error: unknown) => void
 }
 
 /** Documents whose bytes go to a URL of their own. */

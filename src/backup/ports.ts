@@ -34,5 +34,5 @@ export interface BackupStores {
   readonly rotation: Pick<RotationStore, 'countByMasterKey' | 'lockMasterKeys' | 'userKeysAfter'>
   readonly audit: Pick<AuditStore, 'append'>
   readonly sweep: Pick<SweepStore, 'versionsAfter'>
-  readonly files: Pick<FileStore, 'find' | 'entry' | 'isOwnerErased'>
+  readonly files: Pick<FileStore, 'find' | 'storedEntry' | 'isOwnerErased'>
 }

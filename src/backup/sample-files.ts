@@ -104,7 +104,7 @@ async function sampled({ files, keys }: Stores, version: StoredVersion): Promise
   const facts = { file_id, version: version.version, sealed_id }
   const file = await files.find(file_id)
   const entry =
-    file === undefined ? undefined : await files.entry(file_id, file.ownerId, version.version)
+    file === undefined ? undefined : await files.storedEntry(file_id, file.ownerId, version.version)
   if (entry === undefined) return { ...facts, rows: null }
   return { ...facts, rows: await rowsOf(entry, keys) }
 }

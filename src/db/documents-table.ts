@@ -1,8 +1,10 @@
 import type { DocumentRow, DocumentStore } from '../documents/ports.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
 import type { StoredNote } from '../people/account-ports.js'
 import type { Query, Sql } from './database.js'
 import { run } from './run.js'
 import { sealedNotesTable } from './sealed-notes-table.js'
+import { violatedReference } from './sql-errors.js'
 
 const SELECT = `select d.file_id as "fileId", d.family, d.kind, d.key, d.owner_id as "ownerId",
     d.uploader_id as "uploaderId", d.space_id as "spaceId", d.record_type_id as "recordTypeId",
@@ -27,20 +29,23 @@ const list: Query = {
   name: 'documents-list',
   text: `${SELECT} where d.file_id = any($1::uuid[])`,
 }
-/** What was said beforehand has served once the file itself says it, or nobody will. */
+/** What was said beforehand has served once the bytes are there, which say it themselves, or never will be. */
 const setState: Query = {
   name: 'documents-set-state',
   text: `with changed as (
       update documents set state = $2, updated_at = $3 where file_id = $1 returning note_id
     )
     delete from sealed_notes n using changed
-    where n.note_id = changed.note_id and $2 in ('Completed', 'failed')`,
+    where n.note_id = changed.note_id and $2 <> 'Awaiting'`,
 }
 const giveUp: Query = {
   name: 'documents-give-up',
   text: `with given as (
       update documents set state = 'failed', updated_at = $1
-      where state = 'Awaiting' and expires_at < $1 returning note_id
+      where (state = 'Awaiting' and expires_at < $1)
+        or (state = 'uploading' and exists (select from files f
+          where f.file_id = documents.file_id and f.deleted_at is not null))
+      returning note_id
     ), notes as (
       delete from sealed_notes n using given where n.note_id = given.note_id
     )
@@ -50,6 +55,8 @@ const unconfirmed: Query = {
   name: 'documents-unconfirmed',
   text: `${SELECT} join files f on f.file_id = d.file_id
     where d.state = 'uploading' and f.awaits_until < $1 and f.deleted_at is null
+      and not exists (select from legal_holds h where h.released_at is null
+        and (h.file_id = f.file_id or h.person_id = f.owner_id))
     order by f.awaits_until, d.file_id limit $2`,
 }
 
@@ -62,6 +69,21 @@ function toRow({ noteId, sealed, userKeyVersion, ...row }: Columns): DocumentRow
   return { ...row, note: isThere ? { noteId, sealed, userKeyVersion } : null }
 }
 
+const forget: Query = {
+  name: 'documents-forget',
+  text: `delete from documents where state = 'failed' and updated_at < $1`,
+}
+
+/** A type may be deleted between the first look at it and the commit. */
+async function withKnownType(insertion: () => Promise<void>): Promise<void> {
+  try {
+    await insertion()
+  } catch (error) {
+    if (violatedReference(error) !== 'documents_record_type_id_fkey') throw error
+    throw new StrongroomError('invalid_field', { detail: 'medicalRecordTypeId: not known' })
+  }
+}
+
 export function documentsTable(sql: Sql): DocumentStore {
   const one = async (query: Query, value: string) => {
     const [row] = await sql.rows<Columns>(query, [value])
@@ -71,11 +93,13 @@ export function documentsTable(sql: Sql): DocumentStore {
     insert: async (row) => {
       const { note } = row
       if (note !== null) await sealedNotesTable(sql).insert('document', row.ownerId, note)
-      await run(sql, insert, [
-        ...[row.fileId, row.family, row.kind, row.key, row.ownerId, row.uploaderId],
-        ...[row.spaceId, row.recordTypeId, row.clinicHash, row.state, note?.noteId ?? null],
-        ...[row.createdAt, row.updatedAt, row.expiresAt],
-      ])
+      await withKnownType(() =>
+        run(sql, insert, [
+          ...[row.fileId, row.family, row.kind, row.key, row.ownerId, row.uploaderId],
+          ...[row.spaceId, row.recordTypeId, row.clinicHash, row.state, note?.noteId ?? null],
+          ...[row.createdAt, row.updatedAt, row.expiresAt],
+        ]),
+      )
     },
     find: (fileId) => one(find, fileId),
     findByKey: (key) => one(findByKey, key),
@@ -83,6 +107,7 @@ export function documentsTable(sql: Sql): DocumentStore {
     list: async (fileIds) => (await sql.rows<Columns>(list, [fileIds])).map(toRow),
     setState: (fileId, state, at) => run(sql, setState, [fileId, state, at]),
     giveUp: async (at) => (await sql.rows<{ count: number }>(giveUp, [at]))[0]?.count ?? 0,
+    forget: (before) => run(sql, forget, [before]),
     unconfirmed: async (at, limit) =>
       (await sql.rows<Columns>(unconfirmed, [at, limit])).map(toRow),
   }

@@ -11,10 +11,13 @@ const COLUMNS = `erasure_id as "erasureId", kind, file_id as "fileId", version,
 
 const stands = (grant: string, at = 'statement_timestamp()') => `${grant}.revoked_at is null
       and (${grant}.expires_at is null or ${grant}.expires_at > ${at})`
+/** The grant `g` keeps a file for others: not a space's on a person's document, nor one on what nobody confirmed. */
+const counts = `files.awaits_until is null
+      and not (files.kind = 'document' and starts_with(g.user_id, 'space|'))`
 /** Somebody but `person` can open the row of `files`. */
 const isOpenToOthers = (person: string, at?: string) => `exists (
     select from grants g where g.file_id = files.file_id and ${stands('g', at)}
-      and g.user_id is distinct from ${person})`
+      and g.user_id is distinct from ${person} and ${counts})`
 /** `person` can open the row of `files`. */
 const isOpenTo = (person: string) => `exists (
     select from grants g where g.file_id = files.file_id and ${stands('g')}
@@ -22,9 +25,15 @@ const isOpenTo = (person: string) => `exists (
 /** The same as `isOpenToOthers`, of those alone who have the key: no hope, where a hold depends on it. */
 const isKeptByOthers = (person: string) => `exists (
     select from grants g join wrapped_file_keys w on w.grant_id = g.grant_id
-    where g.file_id = files.file_id and ${stands('g')} and g.user_id <> ${person})`
+    where g.file_id = files.file_id and ${stands('g')} and g.user_id <> ${person}
+      and ${counts})`
 const isOwnerErased = `exists (select from principals p
     where p.principal_id = files.owner_id and p.shredded_at is not null)`
+
+const isOpen: Query = {
+  name: 'erasures-is-open',
+  text: `select 1 from files where file_id = $1 and ${isOpenToOthers('null', '$2')}`,
+}
 
 const insert: Query = {
   name: 'erasures-insert',
@@ -253,6 +262,7 @@ function reading(
   | 'masterKeysOfPerson'
   | 'masterKeysOfFile'
   | 'openByNobody'
+  | 'isOpen'
 > {
   const masters = async (query: Query, values: readonly (string | number | null)[]) =>
     (await sql.rows<{ masterKeyId: string | null }>(query, values)).map(
@@ -274,6 +284,7 @@ function reading(
       (await sql.rows<ErasureCounts>(countFile, [fileId, version]))[0] ?? none,
     masterKeysOfPerson: (personId) => masters(mastersOfPerson, [personId]),
     masterKeysOfFile: (fileId, version) => masters(mastersOfFile, [fileId, version]),
+    isOpen: async (fileId, now) => (await sql.rows(isOpen, [fileId, now])).length > 0,
     openByNobody: async (personId, limit, now) =>
       (await sql.rows<{ fileId: string }>(openByNobody, [personId, limit, now])).map(
         ({ fileId }) => fileId,

@@ -40,6 +40,7 @@ const oneWhere = (name: string, condition: string): Query => ({
 })
 const one = oneWhere('file-entries-one', 'f.awaits_until is null')
 const awaiting = oneWhere('file-entries-awaiting', 'f.awaits_until is not null')
+const stored = oneWhere('file-entries-stored', 'true')
 const byFingerprint = (kind: FileKind): Query => ({
   name: `file-entries-by-fingerprint-${kind}`,
   text: `select ${COLUMNS} from (
@@ -81,6 +82,7 @@ export function fileEntries(
   FileStore,
   | 'entry'
   | 'awaitingEntry'
+  | 'storedEntry'
   | 'entriesByFingerprint'
   | 'ownedEntries'
   | 'grantedEntries'
@@ -91,6 +93,8 @@ export function fileEntries(
   return {
     entry: async (fileId, userId, version) =>
       (await list(one, [userId, fileId, version ?? null]))[0],
+    storedEntry: async (fileId, userId, version) =>
+      (await list(stored, [userId, fileId, version ?? null]))[0],
     awaitingEntry: async (fileId, userId) => (await list(awaiting, [userId, fileId, null]))[0],
     entriesByFingerprint: (kind, ownerId, fingerprint, userId) =>
       list(byFingerprint(kind), [userId, ownerId, fingerprint]),

@@ -46,12 +46,13 @@ export function ownedPage(ownerId: string, { deleted, after, limit }: OwnedQuery
   return filters.page(`file-entries-${deleted ? 'deleted' : 'live'}`, text)
 }
 
-/** Documents that came by a URL of their own, of an owner, newest first. */
+/** Documents that came by a URL of their own, of an owner, newest first; of a patient's those open to `$1` alone. */
 export function documentPage({ ownerId, kind, clinicHash, after, limit }: DocumentQuery): Page {
   const filters = new Filters()
   const text = `select d.file_id from documents d join files f on f.file_id = d.file_id
       where d.owner_id = ${filters.value(ownerId)} and d.kind = ${filters.value(kind)}
-        and d.state = 'Completed' and f.deleted_at is null and f.purged_at is null${filters.where(
+        and d.state = 'Completed' and f.deleted_at is null and f.purged_at is null
+        and exists (select from grants g where g.file_id = d.file_id and ${STANDS} offset 0)${filters.where(
           'clinic',
           clinicHash,
           (value) => `d.clinic_hash = ${filters.value(value)}`,

@@ -31,6 +31,7 @@ const remove: Query = {
   name: 'record-types-remove',
   text: `delete from record_types t
     where t.type_id = $1 and not exists (select from files f where f.record_type_id = t.type_id)
+      and not exists (select from documents d where d.record_type_id = t.type_id)
     returning t.type_id`,
 }
 

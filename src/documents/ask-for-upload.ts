@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Actor } from '../audit/audit-events.js'
-import { auditEvent } from '../audit/audit-log.js'
+import { type AuditLog, auditEvent } from '../audit/audit-log.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import { parseHexDigest } from '../files/content-digest.js'
 import { cleanFileName } from '../files/file-name.js'
@@ -14,6 +14,7 @@ import type { AskedWith, IssuedTicket, TicketBook } from '../tickets/ticket-book
 import type { DocumentFacts, DocumentNotes } from './document-facts.js'
 import { clinicalKey, plainKey } from './document-key.js'
 import type { DocumentRights } from './document-rights.js'
+import { notingRefusal } from './noting-refusal.js'
 import type { DocumentFamily, DocumentRow, DocumentStores } from './ports.js'
 
 /** The type of record a patient's document becomes where none is named. */
@@ -51,6 +52,7 @@ export interface DocumentSettings {
 
 interface Dependencies {
   readonly db: Transactions<DocumentStores>
+  readonly audit: AuditLog
   readonly hash: Pick<IndexHash, 'of'>
   readonly notes: DocumentNotes
   readonly rights: Pick<DocumentRights, 'checkAsker'>
@@ -73,7 +75,8 @@ export function askForUpload(use: Dependencies): AskForUpload {
     if (patientId !== undefined && !isPersonId(patientId)) throw notAnId('patientId')
     await rights.checkAsker(actor, patientId, 'document.presign')
     const recordTypeId = patientId === undefined ? null : (ask.recordTypeId ?? CLINICAL_DOCUMENT)
-    const facts = await factsOf(use, ask, recordTypeId)
+    const about = { action: 'document.presign', patientId } as const
+    const facts = await notingRefusal(use, actor, about, () => factsOf(use, ask, recordTypeId))
     const [fileId, at] = [randomUUID(), new Date()]
     const ownerId = patientId ?? actor.userId
     const kind = patientId === undefined ? 'document' : 'record'

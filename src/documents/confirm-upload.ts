@@ -6,14 +6,15 @@ import type { PurgeFile } from '../files/delete-file.js'
 import type { FileMetadata } from '../files/file-metadata.js'
 import { type OpenEntry, withOpened } from '../files/open-entry.js'
 import { opening } from '../files/own-files.js'
-import type { FileEntry } from '../files/ports.js'
+import type { FileEntry, FileStore } from '../files/ports.js'
 import type { IndexHash } from '../keys/index-hash.js'
 import type { Transactions } from '../ports/transactions.js'
 import { teamGrantsJob } from '../records/team-grants-job.js'
-import { duplicateRecords } from '../records/upload-record.js'
+import { duplicateRecords, idsOf } from '../records/upload-record.js'
 import { discardDocument } from './discard-document.js'
 import type { DocumentRights } from './document-rights.js'
 import { type DocumentSummary, summarizeDocument } from './document-summary.js'
+import { notingRefusal } from './noting-refusal.js'
 import type { DocumentRow, DocumentStores } from './ports.js'
 
 export interface Confirmation {
@@ -33,6 +34,7 @@ interface Dependencies {
   readonly rights: Pick<DocumentRights, 'checkAsker'>
   readonly jobs: { wake(): void }
   readonly purge: PurgeFile
+  readonly onProblem: (error: unknown) => void
   readonly grantsToTeam: boolean
 }
 
@@ -65,13 +67,26 @@ export function confirmUpload(use: Dependencies): ConfirmUpload {
       checkSaid(row, metadata, said)
       return await complete(actor, row, metadata)
     } catch (error) {
-      const refused = ['content_mismatch', 'digest_mismatch', 'duplicate_record'] as const
+      const refused = [
+        ...(['content_mismatch', 'digest_mismatch', 'duplicate_record', 'person_erased'] as const),
+      ]
       const code = error instanceof StrongroomError ? error.code : undefined
       const reason = refused.find((each) => each === code)
-      if (reason !== undefined) await discardDocument(use, actor, row, reason)
+      // It may have been confirmed meanwhile, and be the very file that is there already.
+      if (reason === 'duplicate_record' && (await isComplete(use, row))) {
+        return summarizeDocument(row, metadata)
+      }
+      if (reason !== undefined) {
+        const about = { action: 'document.discard', fileId: row.fileId, patientId } as const
+        await notingRefusal(use, actor, about, () => discardDocument(use, actor, row, reason))
+      }
       throw error
     }
   }
+}
+
+async function isComplete({ db }: Dependencies, { fileId }: DocumentRow): Promise<boolean> {
+  return (await db.stores.documents.find(fileId))?.state === 'Completed'
 }
 
 /** What is there already, where it is what is said. */
@@ -120,12 +135,15 @@ function mismatch(what: string): StrongroomError {
 function completing(use: Dependencies) {
   const { db, hash, jobs, grantsToTeam } = use
   const findDuplicates = duplicateRecords(use)
-  const teamOf = async (row: DocumentRow): Promise<readonly string[]> => {
-    if (row.recordTypeId === null || !grantsToTeam) return []
-    const type = await db.stores.types.find(row.recordTypeId)
-    return type === undefined || type.sensitive
-      ? []
-      : await db.stores.team.assignedClinicians(row.ownerId, new Date())
+  const teamOf = async (
+    { types, team }: Pick<DocumentStores, 'types' | 'team'>,
+    { ownerId, uploaderId, recordTypeId }: DocumentRow,
+  ): Promise<readonly string[]> => {
+    if (recordTypeId === null || !grantsToTeam) return []
+    const type = await types.find(recordTypeId)
+    if (type === undefined || type.sensitive) return []
+    const assigned = await team.assignedClinicians(ownerId, new Date())
+    return assigned.filter((each) => each !== uploaderId && each !== ownerId)
   }
   return async (
     actor: Actor,
@@ -134,30 +152,43 @@ function completing(use: Dependencies) {
   ): Promise<DocumentSummary> => {
     const { fileId, ownerId, kind } = row
     const sha256 = Buffer.from(metadata.sha256, 'hex')
-    if (kind === 'record') {
-      const fingerprint = hash.fingerprint(sha256, ownerId)
-      await findDuplicates(actor, ownerId, fingerprint, { size: metadata.size, sha256 })
+    const content = { size: metadata.size, sha256 }
+    const fingerprint = hash.fingerprint(sha256, ownerId)
+    const twins = (files: FileStore) =>
+      kind === 'record'
+        ? files.entriesByFingerprint('record', ownerId, fingerprint, actor.userId)
+        : Promise.resolve([])
+    const settle = async (seen: string) =>
+      await db.transaction(async (stores) => {
+        const at = new Date()
+        await stores.files.lockOwner(ownerId)
+        if ((await stores.documents.lock(fileId))?.state !== 'uploading') return 'late'
+        // Another of the same bytes was first: it is looked at before this one counts.
+        if (idsOf(await twins(stores.files)) !== seen) return 'again'
+        if (await stores.files.isOwnerErased(fileId)) throw new StrongroomError('person_erased')
+        if (!(await stores.files.settle(fileId, at))) return 'late'
+        await stores.documents.setState(fileId, 'Completed', at)
+        const team = await teamOf(stores, row)
+        for (const each of team) await stores.jobs.add(teamGrantsJob(each, ownerId), at)
+        await stores.audit.append(
+          auditEvent(actor, {
+            action: kind === 'record' ? 'record.upload' : 'document.upload',
+            ...{ outcome: 'success', fileId, version: 1, bytes: metadata.size },
+            patientId: kind === 'record' ? ownerId : undefined,
+          }),
+        )
+        return team.length > 0 ? 'team' : 'alone'
+      })
+    for (;;) {
+      const seen =
+        kind === 'record' ? await findDuplicates(actor, ownerId, fingerprint, content) : ''
+      const end = await settle(seen)
+      if (end === 'again') continue
+      if (end === 'team') jobs.wake()
+      if (end !== 'late') return summarizeDocument(row, metadata)
+      const now = await db.stores.documents.find(fileId)
+      if (now?.state !== 'Completed') throw new StrongroomError('not_uploaded')
+      return summarizeDocument(row, metadata)
     }
-    const team = (await teamOf(row)).filter((each) => each !== actor.userId && each !== ownerId)
-    const isFirst = await db.transaction(async (stores) => {
-      const at = new Date()
-      await stores.files.lockOwner(ownerId)
-      if ((await stores.documents.lock(fileId))?.state !== 'uploading') return false
-      if (!(await stores.files.settle(fileId, at))) return false
-      await stores.documents.setState(fileId, 'Completed', at)
-      for (const clinicianId of team) await stores.jobs.add(teamGrantsJob(clinicianId, ownerId), at)
-      await stores.audit.append(
-        auditEvent(actor, {
-          action: kind === 'record' ? 'record.upload' : 'document.upload',
-          ...{ outcome: 'success', fileId, version: 1, bytes: metadata.size },
-          patientId: kind === 'record' ? ownerId : undefined,
-        }),
-      )
-      return true
-    })
-    if (isFirst && team.length > 0) jobs.wake()
-    const now = isFirst ? undefined : await db.stores.documents.find(fileId)
-    if (now !== undefined && now.state !== 'Completed') throw new StrongroomError('not_uploaded')
-    return summarizeDocument(row, metadata)
   }
 }

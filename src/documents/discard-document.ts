@@ -1,6 +1,7 @@
 import type { Actor } from '../audit/audit-events.js'
 import { auditEvent } from '../audit/audit-log.js'
 import type { ErrorCode } from '../errors/error-codes.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
 import type { PurgeFile } from '../files/delete-file.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { DocumentRow, DocumentStores } from './ports.js'
@@ -8,11 +9,16 @@ import type { DocumentRow, DocumentStores } from './ports.js'
 interface Dependencies {
   readonly db: Transactions<Pick<DocumentStores, 'documents' | 'files' | 'audit'>>
   readonly purge: PurgeFile
+  /** Told of what is left to the purge job, or the sweep. */
+  readonly onProblem: (error: unknown) => void
 }
 
-/** Gives bytes up that nobody will confirm, and destroys them with their keys. Nothing where they were confirmed. */
+/**
+ * Gives bytes up that nobody will confirm, and destroys them with their keys. Nothing where they were confirmed.
+ * @throws StrongroomError `legal_hold` where one keeps them: they go on waiting
+ */
 export async function discardDocument(
-  { db, purge }: Dependencies,
+  { db, purge, onProblem }: Dependencies,
   actor: Actor,
   { fileId, ownerId, kind }: DocumentRow,
   reason: ErrorCode | 'unconfirmed',
@@ -21,6 +27,7 @@ export async function discardDocument(
     const at = new Date()
     await stores.files.lockOwner(ownerId)
     if ((await stores.documents.lock(fileId))?.state !== 'uploading') return false
+    if (await stores.files.isHeld(fileId)) throw new StrongroomError('legal_hold')
     await stores.documents.setState(fileId, 'failed', at)
     await stores.files.markDeleted(fileId, actor.userId, at, at)
     await stores.audit.append(
@@ -31,5 +38,5 @@ export async function discardDocument(
     )
     return true
   })
-  if (isGivenUp) await purge(actor, { fileId })
+  if (isGivenUp) await purge(actor, { fileId }).catch(onProblem)
 }

@@ -45,9 +45,11 @@ export interface DocumentStore {
   /** Those of these ids. */
   list(fileIds: readonly string[]): Promise<DocumentRow[]>
   setState(fileId: string, state: DocumentState, at: Date): Promise<void>
-  /** Gives up those whose time for bytes is over and that got none. How many. */
-  giveUp(at: Date): Promise<number>
-  /** Those whose bytes nobody confirmed in time. */
+  /** Gives up those whose time for bytes was over then and that got none, or whose file is gone. How many. */
+  giveUp(before: Date): Promise<number>
+  /** Removes those that were given up before then. */
+  forget(before: Date): Promise<void>
+  /** Those whose bytes nobody confirmed in time, and that no hold keeps. */
   unconfirmed(at: Date, limit: number): Promise<DocumentRow[]>
 }
 

@@ -1,5 +1,5 @@
 import type { Actor } from '../audit/audit-events.js'
-import { auditEvent } from '../audit/audit-log.js'
+import { type AuditLog, auditEvent } from '../audit/audit-log.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import { committing, insertVersionRows, versionRows } from '../files/commit-upload.js'
 import { verifyDigests } from '../files/content-digest.js'
@@ -13,6 +13,7 @@ import type { TicketRow } from '../tickets/ports.js'
 import type { DocumentFacts, DocumentNotes } from './document-facts.js'
 import type { DocumentRights } from './document-rights.js'
 import { newDocument } from './new-document.js'
+import { notingRefusal } from './noting-refusal.js'
 import type { DocumentRow, DocumentState, DocumentStores } from './ports.js'
 
 /** What comes by an upload ticket: not trusted, to be read once. */
@@ -34,6 +35,7 @@ export interface ReceivedDocument {
 
 interface Dependencies {
   readonly db: Transactions<DocumentStores>
+  readonly audit: AuditLog
   readonly hash: Pick<IndexHash, 'fingerprint'>
   readonly keyRing: Pick<KeyRing, 'wrapFileKey'>
   readonly notes: DocumentNotes
@@ -58,25 +60,46 @@ const DAY_MS = 86_400_000
  * Throws `ticket_over` (another was first), `content_mismatch`, `digest_mismatch`, `not_assigned` and what sealing throws.
  */
 export function receiveUpload(use: Dependencies): ReceiveUpload {
-  const { db, notes, rights, seal, slots, limits } = use
-  const commit = committingDocument(use)
+  const { db, notes, rights, slots } = use
+  const sealAndCommit = sealingAndCommitting(use)
   return async (actor, ticket, incoming) => {
+    const beganAt = new Date()
     const row = await db.stores.documents.find(ticket.fileId)
     if (row?.state !== 'Awaiting') throw new StrongroomError('ticket_over')
     const patientId = row.kind === 'record' ? row.ownerId : undefined
     await rights.checkAsker(actor, patientId, 'document.receive')
     const facts = await notes.open(row)
-    checkHeaders(facts, incoming)
-    return await slots.run(async () => {
-      const { contentType, filename } = facts
-      const sealed = await seal(
-        { filename, contentType, contentDigest: undefined, bytes: incoming.bytes },
-        { maxBytes: facts.size ?? limits.maxBytes, allowedTypes: [contentType] },
-      )
-      return await committing(sealed, async () => {
-        checkContent(facts, incoming, sealed)
-        return await commit(actor, { ticket, row, sealed, filename })
-      })
+    const take = async () => {
+      checkHeaders(facts, incoming)
+      return await slots.run(() => sealAndCommit(actor, { ticket, row, facts, incoming, beganAt }))
+    }
+    const { fileId } = row
+    const about = { fileId, patientId, subjectId: ticket.ticketId }
+    return await notingRefusal(use, actor, { action: 'document.receive', ...about }, take)
+  }
+}
+
+interface Taking {
+  readonly ticket: TicketRow
+  readonly row: DocumentRow
+  readonly facts: DocumentFacts
+  readonly incoming: IncomingDocument
+  /** A ticket that was good then is good for what takes its time. */
+  readonly beganAt: Date
+}
+
+function sealingAndCommitting(use: Dependencies) {
+  const { seal, limits } = use
+  const commit = committingDocument(use)
+  return async (actor: Actor, { ticket, row, facts, incoming, beganAt }: Taking) => {
+    const { contentType, filename } = facts
+    const sealed = await seal(
+      { filename, contentType, contentDigest: undefined, bytes: incoming.bytes },
+      { maxBytes: facts.size ?? limits.maxBytes, allowedTypes: [contentType] },
+    )
+    return await committing(sealed, async () => {
+      checkContent(facts, incoming, sealed)
+      return await commit(actor, { ticket, row, sealed, filename, beganAt })
     })
   }
 }
@@ -98,9 +121,7 @@ function notAsAsked(what: string): StrongroomError {
   return new StrongroomError('content_mismatch', { detail: `${what}: not what was asked for` })
 }
 
-interface Commit {
-  readonly ticket: TicketRow
-  readonly row: DocumentRow
+interface Commit extends Pick<Taking, 'ticket' | 'row' | 'beganAt'> {
   readonly sealed: SealedUpload
   readonly filename: string
 }
@@ -108,7 +129,7 @@ interface Commit {
 function committingDocument({ db, hash, keyRing, settings, limits }: Dependencies) {
   return async (
     actor: Actor,
-    { ticket, row, sealed, filename }: Commit,
+    { ticket, row, sealed, filename, beganAt }: Commit,
   ): Promise<ReceivedDocument> => {
     const { fileId, ownerId, uploaderId, family, kind, key } = row
     const { file, metadata, grants } = newDocument(row, sealed, filename)
@@ -123,7 +144,7 @@ function committingDocument({ db, hash, keyRing, settings, limits }: Dependencie
       await files.lockOwner(ownerId)
       const now = await documents.lock(fileId)
       const isFirst = now?.state === 'Awaiting'
-      if (!isFirst || !(await tickets.end(ticket.ticketId, ticket.userId, file.createdAt))) {
+      if (!isFirst || !(await tickets.end(ticket.ticketId, ticket.userId, beganAt))) {
         throw new StrongroomError('ticket_over')
       }
       if (kind === 'document') await checkQuota(stores, ownerId, sealed.size, limits.quotaBytes)

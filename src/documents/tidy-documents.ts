@@ -5,10 +5,16 @@ import { discardDocument } from './discard-document.js'
 import type { DocumentStores } from './ports.js'
 
 const BATCH = 100
+const DAY_MS = 86_400_000
+/** An upload that began in time may still be under way for so long. */
+const GRACE_MS = DAY_MS
+/** How long it is known that one was given up. */
+const KEPT_MS = 30 * DAY_MS
 
 interface Dependencies {
   readonly db: Transactions<DocumentStores>
   readonly purge: PurgeFile
+  readonly onProblem: (error: unknown) => void
 }
 
 /** Gives up the places that nobody sent anything to, and the bytes that nobody confirmed. */
@@ -16,7 +22,8 @@ export function tidyDocuments(use: Dependencies) {
   const { documents } = use.db.stores
   return async ({ signal }: { readonly signal: AbortSignal }): Promise<void> => {
     const at = new Date()
-    await documents.giveUp(at)
+    await documents.giveUp(new Date(at.getTime() - GRACE_MS))
+    await documents.forget(new Date(at.getTime() - KEPT_MS))
     for (;;) {
       const rows = await documents.unconfirmed(at, BATCH)
       for (const row of rows) {

@@ -120,7 +120,7 @@ async function purgeOne({ db }: Dependencies, { erasureId, fileId, now }: Purgin
     const file = await files.lockFile(fileId)
     // A grant may have been given meanwhile by somebody who could open it, and a hold placed on that.
     if (file === undefined || (await files.isHeld(fileId))) return
-    if ((await files.grants(fileId)).some((grant) => isOpen(grant.expiresAt, now))) return
+    if (await erasures.isOpen(fileId, now)) return
     const sealedIds = await erasures.shredFile(fileId, 'strongroom', now)
     await erasures.addBlobs(erasureId, sealedIds)
     await erasures.adoptBlobs(erasureId, fileId, null)
@@ -136,8 +136,6 @@ async function purgeOne({ db }: Dependencies, { erasureId, fileId, now }: Purgin
     )
   })
 }
-
-const isOpen = (expiresAt: Date | null, now: Date) => expiresAt === null || expiresAt > now
 
 async function removeBytes(
   { blobs, db }: Dependencies,

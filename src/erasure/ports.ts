@@ -115,6 +115,8 @@ export interface ErasureStore {
    * once could open of others who are erased.
    */
   openByNobody(personId: string, limit: number, now: Date): Promise<string[]>
+  /** Whether a grant keeps the file for somebody. */
+  isOpen(fileId: string, now: Date): Promise<boolean>
   /** Destroys keys, metadata and fingerprint of a file, live or deleted. The sealed ids that were. */
   shredFile(fileId: string, by: string, at: Date): Promise<string[]>
   /** The same of one version that is not the current one. */

@@ -128,7 +128,9 @@ export interface FileStore {
   find(fileId: string): Promise<FileRow | undefined>
   /** The file at `version` (the current one by default), live or deleted, not purged. */
   entry(fileId: string, userId: string, version?: number): Promise<FileEntry | undefined>
-  /** One whose bytes are there and wait to be confirmed: nothing else here finds it. */
+  /** The same for what looks after sealed bytes: one that waits to be confirmed, too. */
+  storedEntry(fileId: string, userId: string, version?: number): Promise<FileEntry | undefined>
+  /** One whose bytes are there and wait to be confirmed. */
   awaitingEntry(fileId: string, userId: string): Promise<FileEntry | undefined>
   /** Live files of this kind, owner and fingerprint, at their current version. */
   entriesByFingerprint(

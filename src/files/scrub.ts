@@ -181,10 +181,12 @@ async function entryOf({ db }: Dependencies, row: StoredVersion): Promise<FileEn
   const file = await files.find(row.fileId)
   if (file === undefined) return undefined
   if (!(await files.isOwnerErased(row.fileId))) {
-    return await files.entry(row.fileId, file.ownerId, row.version)
+    return await files.storedEntry(row.fileId, file.ownerId, row.version)
   }
   const [grant] = await files.grants(row.fileId)
-  return grant === undefined ? undefined : await files.entry(row.fileId, grant.userId, row.version)
+  return grant === undefined
+    ? undefined
+    : await files.storedEntry(row.fileId, grant.userId, row.version)
 }
 
 /** Opens one version, from end to end, with the owner's grant. */

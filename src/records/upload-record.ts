@@ -368,7 +368,7 @@ export function duplicateRecords({
   }
 }
 
-function idsOf(entries: readonly FileEntry[]): string {
+export function idsOf(entries: readonly FileEntry[]): string {
   return entries
     .map(({ file }) => file.fileId)
     .sort()

@@ -132,7 +132,8 @@ await t.test('a clinician’s document becomes a record of the patient', async (
     return (await colleague.get(`${recordPath(place.id)}/download`)).status === 200
   })
   for (const who of [stranger, bert, viewer]) {
-    t.same(await list(who, `patientId=${anna.id}`), [], `${who.id} sees nothing`)
+    const seen = await who.get(`/api/docs?patientId=${anna.id}&limit=1`)
+    t.same(jsonOf(seen), { documents: [], next_cursor: null }, `${who.id} sees nothing`)
     isProblem(t, await who.get(`/api/docs/${place.id}/download`), 404)
   }
   t.same(
@@ -329,6 +330,14 @@ await t.test('two at once are one', async (t) => {
   t.equal(new Set(confirmed.map(({ text }) => text)).size, 1)
   const told = (await actionsOf(place.id)).filter((each) => each === 'document.upload success')
   t.equal(told.length, 1)
+  const record = await placeOf(doctor, { patientId: anna.id })
+  hasStatus(t, await put(record.url, pdf('a record at once')), 200)
+  const all = await Promise.all(
+    Array.from({ length: 6 }, () => confirm(doctor, record, pdf('a record at once'))),
+  )
+  for (const each of all) hasStatus(t, each, 201, 'a record')
+  const uploads = (await actionsOf(record.id)).filter((each) => each === 'record.upload success')
+  t.equal(uploads.length, 1)
 })
 
 await t.test('what is confirmed wrongly is discarded', async (t) => {
@@ -354,11 +363,50 @@ await t.test('what is confirmed wrongly is discarded', async (t) => {
 await t.test('a record that is there already is not there twice', async (t) => {
   const data = pdf('twice', 4_000)
   const first = await documentOf(doctor, data, { patientId: anna.id })
+  const before = (await server.blobs()).length
   const second = await placeOf(doctor, { patientId: anna.id })
   hasStatus(t, await put(second.url, data), 200)
   const answer = await confirm(doctor, second, data)
   isProblem(t, answer, 409, 'duplicate_record')
   t.equal(answer.body.file_id, first.id)
+  t.equal((await server.blobs()).length, before, 'its bytes are gone')
+  const both = [
+    await placeOf(doctor, { patientId: anna.id }),
+    await placeOf(doctor, { patientId: anna.id }),
+  ]
+  const twin = pdf('twins', 4_000)
+  for (const { url } of both) hasStatus(t, await put(url, twin), 200)
+  const answers = await Promise.all(both.map((place) => confirm(doctor, place, twin)))
+  t.same(answers.map(({ status }) => status).sort(), [201, 409], 'of two at once one is there')
+})
+
+await t.test('a hold keeps what is not confirmed; a type that is asked for stays', async (t) => {
+  const data = pdf('held', 4_000)
+  const place = await placeOf(bert)
+  hasStatus(t, await put(place.url, data), 200)
+  const held = await server.command('hold', 'place', '--file', place.id, '--reference', 'case-1')
+  t.equal(held.code, 0, held.err)
+  isProblem(t, await confirm(bert, place, data, { size: 1 }), 423, 'legal_hold')
+  t.ok((await actionsOf(place.id)).includes('document.discard denied'))
+  hasStatus(t, await confirm(bert, place, data), 201, 'it is there still')
+  const asked = await recordType(admin, { name: 'Asked for' })
+  hasStatus(t, await presign(doctor, { patientId: anna.id, medicalRecordTypeId: asked }), 200)
+  isProblem(t, await admin.delete(`/api/medical-record-types/${asked}`), 409)
+})
+
+await t.test('who is erased takes their documents along', async (t) => {
+  const gone = personOf(server, 'gone', { role: 'patient' })
+  const data = pdf('to be erased')
+  const own = await documentOf(gone, data)
+  const waiting = await placeOf(gone)
+  hasStatus(t, await put(waiting.url, pdf('never confirmed')), 200)
+  await bytesOf(t, viewer, own, data)
+  const before = (await server.blobs()).length
+  const shred = await server.command('shred', '--person', 'gone', '--yes', '--json')
+  t.equal(shred.code, 0, shred.err)
+  await eventually('no bytes', async () => (await server.blobs()).length === before - 2)
+  isProblem(t, await viewer.get(`/api/docs/${own.id}/download`), 404, 'not_found')
+  t.notMatch((await confirm(gone, waiting, pdf('never confirmed'))).status, 201)
 })
 
 await t.test('clients that confirm nothing', async (t) => {

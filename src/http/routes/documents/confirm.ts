@@ -1,5 +1,6 @@
 import type { ConfirmUpload } from '../../../documents/confirm-upload.js'
 import type { App } from '../../app-type.js'
+import { mediaTypeOf } from '../../media-type.js'
 import { confirmBody, documentEntry } from '../../schemas/document-schemas.js'
 
 /** POST /api/docs/confirm */
@@ -17,7 +18,7 @@ export function confirmRoute(app: App, { confirm }: { readonly confirm: ConfirmU
       },
     },
     async ({ actor, body }, reply) => {
-      const said = { ...body, contentType: body.contentType.trim().toLowerCase() }
+      const said = { ...body, contentType: mediaTypeOf(body.contentType) }
       return await reply.code(201).send(await confirm(actor, said))
     },
   )

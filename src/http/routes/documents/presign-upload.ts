@@ -1,5 +1,6 @@
 import type { AskForUpload } from '../../../documents/ask-for-upload.js'
 import type { App } from '../../app-type.js'
+import { mediaTypeOf } from '../../media-type.js'
 import {
   plainPresignBody,
   plainPresigned,
@@ -28,7 +29,11 @@ export function presignUploadRoute(app: App, { ask }: Use): void {
     },
     async (request, reply) => {
       const { medicalRecordTypeId, contentType, ...body } = request.body
-      const wish = { ...body, recordTypeId: medicalRecordTypeId, contentType: bare(contentType) }
+      const wish = {
+        ...body,
+        recordTypeId: medicalRecordTypeId,
+        contentType: mediaTypeOf(contentType),
+      }
       const place = await ask(request.actor, { family: 'docs', ...wish }, askedWith(request))
       reply.header('cache-control', 'no-store')
       return {
@@ -54,7 +59,7 @@ export function plainPresignUploadRoute(app: App, { ask }: Use): void {
     },
     async (request, reply) => {
       const { filename, content_type: contentType, size } = request.body
-      const wish = { filename, contentType: bare(contentType), size }
+      const wish = { filename, contentType: mediaTypeOf(contentType), size }
       const place = await ask(request.actor, { family: 'presign', ...wish }, askedWith(request))
       reply.header('cache-control', 'no-store')
       return {
@@ -64,5 +69,3 @@ export function plainPresignUploadRoute(app: App, { ask }: Use): void {
     },
   )
 }
-
-const bare = (contentType: string) => contentType.trim().toLowerCase()

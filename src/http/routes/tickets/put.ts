@@ -4,6 +4,7 @@ import { asUser } from '../../../log-context.js'
 import type { TicketBook } from '../../../tickets/ticket-book.js'
 import type { App } from '../../app-type.js'
 import { receiveBody } from '../../bytes/receive-body.js'
+import { mediaTypeOf } from '../../media-type.js'
 import { type BodyLimits, digestOf } from '../../multipart/upload-request.js'
 import { callerOf } from '../../plugins/actor.js'
 import type { Refusals } from '../../plugins/refusals.js'
@@ -50,7 +51,7 @@ export function putByTicketRoute(app: App, use: Use): void {
       const actor = actorOf(ticket, caller)
       asUser(actor.userId)
       const { id, key, state } = await receive(actor, ticket, {
-        contentType: mediaType(request.headers['content-type']),
+        contentType: mediaTypeOf(request.headers['content-type']),
         length: lengthOf(request.headers['content-length']),
         sha256: digestOf(request),
         bytes: receiveBody(request, {
@@ -62,7 +63,5 @@ export function putByTicketRoute(app: App, use: Use): void {
     },
   )
 }
-
-const mediaType = (header = '') => (header.split(';', 1)[0] ?? '').trim().toLowerCase()
 
 const lengthOf = (header: string | undefined) => (header === undefined ? undefined : Number(header))
