@@ -22,6 +22,8 @@ export interface PostgresAddress {
   readonly certFile: string | undefined
   readonly keyFile: string | undefined
   readonly options: string | undefined
+  /** How the server's own lists call its connections; absent: `strongroom`. */
+  readonly applicationName: string
 }
 
 /** A URL that says something else than is done; `message` completes "expected …" and repeats no value. */
@@ -29,7 +31,10 @@ export class WrongPostgresUrl extends Error {
   override readonly name = 'WrongPostgresUrl'
 }
 
-const parameters = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'host', 'options'] as const
+const parameters = [
+  ...(['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'host', 'options'] as const),
+  'application_name',
+] as const
 
 /**
  * Reads `postgres://user:password@host:port/name?sslmode=verify-full&sslrootcert=/…/ca.pem`, or
@@ -60,6 +65,7 @@ export function readPostgresUrl(text: string): PostgresAddress {
     certFile: given.get('sslcert'),
     keyFile: given.get('sslkey'),
     options: given.get('options'),
+    applicationName: given.get('application_name') ?? 'strongroom',
   }
   checkCertificates(address)
   return address

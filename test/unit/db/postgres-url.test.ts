@@ -17,6 +17,9 @@ void t.test('what a URL says', (t) => {
     ...{ host: '/run/postgresql', isSocket: true },
   })
   t.equal(readPostgresUrl('postgres://h/n?options=-c+x%3Don').options, '-c x=on')
+  t.equal(readPostgresUrl('postgres://h/n').applicationName, 'strongroom')
+  const named = readPostgresUrl('postgres://h/n?application_name=portal-files')
+  t.equal(named.applicationName, 'portal-files')
   const certificates = 'sslrootcert=/ca&sslcert=/cert&sslkey=/key'
   t.match(readPostgresUrl(`postgres://h/n?sslmode=verify-full&${certificates}`), {
     ...{ rootCertFile: '/ca', certFile: '/cert', keyFile: '/key', tlsMode: 'verify-full' },
