@@ -354,7 +354,7 @@ async function types(t: Test, db: Stores): Promise<void> {
   t.strictSame(await store.find('ecg'), type)
   t.ok(await store.update({ ...type, name: 'Electrocardiogram' }))
   t.notOk(await store.update({ ...type, id: 'unknown' }))
-  t.equal((await store.all()).length, 14)
+  t.equal((await store.all()).length, 15)
   const row = record('typed', { recordTypeId: 'ecg' })
   await db.stores.files.ensurePeople(['typed'])
   await db.stores.files.insertFile(row, Buffer.from(row.fileId))
