@@ -15,6 +15,7 @@ const warmUp = 2_000
 /** Two workers against one: most processor time of an operation, and the least share of each. */
 const mostRatio = 1.15
 const leastShare = 0.4
+const ratioBound: Bound = { aim: mostRatio, limit: mostRatio, is: 'at most' }
 
 const operations = ['download', 'upload'] as const
 type Operation = (typeof operations)[number]
@@ -112,13 +113,12 @@ function tellPaced(report: Report, operation: Operation, pairs: readonly Pair[])
     pairs.map(({ two }) => two.cpu),
     'ms',
   )
-  const ratio = { aim: mostRatio, limit: mostRatio, is: 'at most' as const }
-  report.figure(`${name} two ÷ one`, pairs.map(ratioOf), '×', ratio)
+  report.figure(`${name} two ÷ one`, pairs.map(ratioOf), '×', ratioBound)
 }
 
 function tellFull(report: Report, operation: Operation, pairs: readonly Pair[]): void {
   const name = `${operation}, as many as can be:`
-  report.figure(`${name} two ÷ one`, pairs.map(ratioOf), '×')
+  report.figure(`${name} two ÷ one`, pairs.map(ratioOf), '×', ratioBound)
   report.figure(
     `${name} one worker`,
     pairs.map(({ one }) => one.perSecond),
