@@ -15,6 +15,8 @@ import { ticketBook } from './tickets/ticket-book.js'
 
 const TIDY_TICKETS = 'tidy-tickets'
 const TIDY_EVERY_MS = 3_600_000
+/** A ticket is spent when what came by it is committed: a slow upload may go on long after its end. */
+const KEPT_MS = 86_400_000
 
 interface Parts {
   readonly config: Pick<Config, 'documents'>
@@ -40,7 +42,7 @@ export function wireTickets(parts: Parts) {
       book: { ...book, end: ending((actor: Actor, ticketId: string) => book.end(actor, ticketId)) },
       open: openByTicket({ own, access, documents, readRecord, read, tickets: book }),
     },
-    jobHandlers: { [TIDY_TICKETS]: () => db.stores.tickets.tidy(new Date()) },
+    jobHandlers: { [TIDY_TICKETS]: () => db.stores.tickets.tidy(new Date(Date.now() - KEPT_MS)) },
     recurring: [{ kind: TIDY_TICKETS, everyMs: TIDY_EVERY_MS }],
   }
 }

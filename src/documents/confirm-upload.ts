@@ -1,6 +1,6 @@
 import type { Actor } from '../audit/audit-events.js'
 import { type AuditLog, auditEvent } from '../audit/audit-log.js'
-import { StrongroomError } from '../errors/strongroom-error.js'
+import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import { parseHexDigest } from '../files/content-digest.js'
 import type { PurgeFile } from '../files/delete-file.js'
 import type { FileMetadata } from '../files/file-metadata.js'
@@ -38,6 +38,14 @@ interface Dependencies {
   readonly grantsToTeam: boolean
 }
 
+/** What came is not what is said, or has no place: it is of no use to keep it. */
+const discarding = [
+  'content_mismatch',
+  'digest_mismatch',
+  'duplicate_record',
+  'person_erased',
+] as const
+
 export type ConfirmUpload = (actor: Actor, said: Confirmation) => Promise<DocumentSummary>
 
 /**
@@ -67,11 +75,7 @@ export function confirmUpload(use: Dependencies): ConfirmUpload {
       checkSaid(row, metadata, said)
       return await complete(actor, row, metadata)
     } catch (error) {
-      const refused = [
-        ...(['content_mismatch', 'digest_mismatch', 'duplicate_record', 'person_erased'] as const),
-      ]
-      const code = error instanceof StrongroomError ? error.code : undefined
-      const reason = refused.find((each) => each === code)
+      const reason = discarding.find((code) => isStrongroomError(error, code))
       // It may have been confirmed meanwhile, and be the very file that is there already.
       if (reason === 'duplicate_record' && (await isComplete(use, row))) {
         return summarizeDocument(row, metadata)

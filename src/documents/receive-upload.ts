@@ -9,6 +9,7 @@ import type { UploadSlots } from '../files/upload-slots.js'
 import type { IndexHash } from '../keys/index-hash.js'
 import type { KeyRing } from '../keys/key-ring.js'
 import type { Transactions } from '../ports/transactions.js'
+import { limitsOf } from '../records/upload-record.js'
 import type { TicketRow } from '../tickets/ports.js'
 import type { DocumentFacts, DocumentNotes } from './document-facts.js'
 import type { DocumentRights } from './document-rights.js'
@@ -89,13 +90,19 @@ interface Taking {
 }
 
 function sealingAndCommitting(use: Dependencies) {
-  const { seal, limits } = use
+  const { db, seal, limits } = use
   const commit = committingDocument(use)
+  /** Of its type as it is today; a type that is asked for cannot be removed. */
+  const mostOf = async ({ recordTypeId }: DocumentRow) => {
+    const type = recordTypeId === null ? undefined : await db.stores.types.find(recordTypeId)
+    return type === undefined ? limits.maxBytes : limitsOf(type, limits).maxBytes
+  }
   return async (actor: Actor, { ticket, row, facts, incoming, beganAt }: Taking) => {
     const { contentType, filename } = facts
+    const most = await mostOf(row)
     const sealed = await seal(
       { filename, contentType, contentDigest: undefined, bytes: incoming.bytes },
-      { maxBytes: facts.size ?? limits.maxBytes, allowedTypes: [contentType] },
+      { maxBytes: Math.min(facts.size ?? most, most), allowedTypes: [contentType] },
     )
     return await committing(sealed, async () => {
       checkContent(facts, incoming, sealed)

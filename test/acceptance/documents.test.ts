@@ -6,6 +6,7 @@ import { digestField, pdf, sha256 } from './support/content.js'
 import { eventually } from './support/eventually.js'
 import { type Answer, type Call, listOf } from './support/http.js'
 import { assign, type Person, personOf, recordPath, recordType } from './support/people.js'
+import { openRaw, requestHead } from './support/raw.js'
 import { startServer } from './support/server.js'
 
 // Documents whose bytes go to a URL of their own: asked for, sent, confirmed, listed, handed out. API.md, C.
@@ -233,6 +234,10 @@ await t.test('bad wishes', async (t) => {
   const asked = { patientId: anna.id, medicalRecordTypeId: images }
   isProblem(t, await presign(doctor, asked), 415, 'type_not_allowed')
   hasStatus(t, await presign(doctor, { ...asked, contentType: 'image/png' }), 200)
+  const small = await recordType(admin, { name: 'Small', max_size_mb: 1 })
+  const place = await placeOf(doctor, { patientId: anna.id, medicalRecordTypeId: small })
+  isProblem(t, await put(place.url, pdf('too large', 1_100_000)), 413, 'file_too_large')
+  hasStatus(t, await put(place.url, pdf('small enough', 1_000_000)), 200)
   isProblem(t, await confirm(doctor, { key: 'patients/x' }, pdf('x')), 404, 'not_found')
   isProblem(t, await confirm(doctor, { key: 'a\0b' }, pdf('x')), 400, 'invalid_field')
   for (const id of ['%00', 'space%7Cbucket%7Cdocuments']) {
@@ -292,6 +297,20 @@ await t.test('a URL expires', async (t) => {
   t.ok(Date.parse(place.expires_at) <= Date.now() + 3_000, 'with the token it was asked for with')
   await wait(Date.parse(place.expires_at) - Date.now() + 50)
   isProblem(t, await put(place.url, pdf('late')), 410, 'ticket_over')
+})
+
+await t.test('what began in time may take its time', async (t) => {
+  const short = personOf(server, 'short', { exp: Math.floor(Date.now() / 1000) + 3 })
+  const place = await placeOf(short)
+  const data = pdf('slow', 200_000)
+  const connection = await openRaw(server.address)
+  const headers = { 'content-type': type, 'content-length': String(data.length) }
+  await connection.write(requestHead('PUT', new URL(place.url).pathname, headers))
+  await connection.write(data.subarray(0, 150_000))
+  await wait(Date.parse(place.expires_at) - Date.now() + 500)
+  await connection.write(data.subarray(150_000))
+  hasStatus(t, await connection.answer(), 200)
+  connection.destroy()
 })
 
 await t.test('a page of the portal may send to it, and no other page', async (t) => {

@@ -31,7 +31,7 @@ async function read(store: BlobStore, id: string): Promise<Buffer> {
   return Buffer.concat(got)
 }
 
-void t.test('it is a blob store as any other', (t) => {
+void t.test('it is a blob store like every other', (t) => {
   blobStoreContract(t, two)
   t.end()
 })

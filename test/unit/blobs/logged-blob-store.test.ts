@@ -20,7 +20,7 @@ async function loggedStore(t: Test) {
   return { folder, store, lines, kept }
 }
 
-void t.test('it is a blob store as any other', (t) => {
+void t.test('it is a blob store like every other', (t) => {
   blobStoreContract(t, loggedStore)
   t.end()
 })

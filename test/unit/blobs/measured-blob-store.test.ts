@@ -34,7 +34,7 @@ async function measuredStore(t: Test) {
   return { folder, store, calls, begun, kept }
 }
 
-void t.test('it is a blob store as any other', (t) => {
+void t.test('it is a blob store like every other', (t) => {
   blobStoreContract(t, measuredStore)
   t.end()
 })

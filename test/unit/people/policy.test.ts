@@ -132,7 +132,7 @@ const csv = await readFile(new URL('../../access.csv', import.meta.url), 'utf8')
 const cells = cellsOf(csv, 'B')
 
 const code = (decision: Decision) => (decision.allow ? 'allowed' : decision.code)
-/** Statuses of success differ by route, and the policy knows none: any of them is an allow. */
+/** Statuses of success differ by route, and the policy knows none: each of them is an allow. */
 const said = (decision: Decision) => (decision.allow ? '2xx' : String(statusOf(decision.code)))
 const meant = (status: string) => (status.startsWith('2') ? '2xx' : status)
 
