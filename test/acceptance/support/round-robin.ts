@@ -50,7 +50,9 @@ export async function roundRobin(port: number, ports: readonly number[]): Promis
 /** A reset is passed on as one, an end by the pipe. */
 function join(from: Socket, to: Socket): void {
   from.on('error', () => {
-    if (!to.destroyed) to.resetAndDestroy()
+    // Node 20 never closes a socket that is reset while its end is on the way, and spins at its own exit.
+    if (to.writableEnded) to.destroy()
+    else if (!to.destroyed) to.resetAndDestroy()
   })
   from.on('close', () => {
     if (!to.destroyed && !to.writableEnded) to.destroySoon()
