@@ -5,8 +5,7 @@ import { alertsTable } from '../../src/db/alerts-table.js'
 import { auditEventsTable } from '../../src/db/audit-events-table.js'
 import { auditReportsTable } from '../../src/db/audit-reports-table.js'
 import type { Database, Query, Sql, SqlValue } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
-import { createTestDatabase } from '../helpers/databases.js'
+import { createMigratedDatabase } from '../helpers/databases.js'
 
 // What a page of the log costs where the log is long: pages of PostgreSQL that are touched, not time. Every
 // statement is the store's own, explained with the values it was asked with.
@@ -86,13 +85,12 @@ function explaining(database: Database) {
 const perMonth = events / months
 
 await t.test(`${events} events`, { timeout: 1_100_000 }, async (t) => {
-  const place = await createTestDatabase('postgres')
+  const place = await createMigratedDatabase('postgres')
   const database = await place.open({ statementTimeoutMs: 900_000, transactionTimeoutMs: 900_000 })
   t.teardown(async () => {
     await database.close()
     await place.drop()
   })
-  await migrate(database)
   await database.script(fill)
   await database.script('vacuum analyze audit_events')
   await database.script('vacuum analyze audit_days')

@@ -5,10 +5,9 @@ import type { Sql } from '../../src/db/database.js'
 import { filesTable } from '../../src/db/files-table.js'
 import { idempotencyTable } from '../../src/db/idempotency-table.js'
 import { jobsTable } from '../../src/db/jobs-table.js'
-import { migrate } from '../../src/db/migrate.js'
 import { sweepTable } from '../../src/db/sweep-table.js'
 import { teamGrantsTable } from '../../src/db/team-grants-table.js'
-import { createTestDatabase } from '../helpers/databases.js'
+import { createMigratedDatabase } from '../helpers/databases.js'
 import {
   BIG_CLINICIAN,
   BIG_OWNER,
@@ -171,13 +170,12 @@ const asked: readonly Asked[] = [
   },
 ]
 await t.test(`${most} files`, { timeout: 1_100_000 }, async (t) => {
-  const place = await createTestDatabase('postgres')
+  const place = await createMigratedDatabase('postgres')
   const database = await place.open({ statementTimeoutMs: 900_000, transactionTimeoutMs: 900_000 })
   t.teardown(async () => {
     await database.close()
     await place.drop()
   })
-  await migrate(database)
   const seen = new Map<string, Cost[]>()
   let made = 0
   for (const size of sizes) {

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { scrub } from '../../src/files/scrub.js'
-import { createTestDatabase } from '../helpers/databases.js'
+import { createMigratedDatabase } from '../helpers/databases.js'
 import { randomOf } from '../helpers/random.js'
 import { holds, makeService } from '../helpers/service.js'
 
@@ -172,11 +171,10 @@ function sizeOf(n: number): number {
 
 /** Files made by the service's own code, several of each person. */
 async function makeFiles(t: Test) {
-  const test = await createTestDatabase('embedded')
+  const test = await createMigratedDatabase('embedded')
   t.teardown(() => test.drop())
   const database = await test.open()
   t.teardown(() => database.close())
-  await migrate(database)
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-flips-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const service = await makeService(database, folder)

@@ -2,9 +2,8 @@ import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { migrate } from '../../src/db/migrate.js'
 import { scrub } from '../../src/files/scrub.js'
-import { createTestDatabase } from '../helpers/databases.js'
+import { createMigratedDatabase } from '../helpers/databases.js'
 import { type Held, holds, makeService } from '../helpers/service.js'
 import { asRoot } from './support/small-disk.js'
 
@@ -70,11 +69,10 @@ async function looped(t: Test) {
 
 await t.test('a bad sector is named by its segment', { timeout: 120_000 }, async (t) => {
   const disk = await looped(t)
-  const test = await createTestDatabase('embedded')
+  const test = await createMigratedDatabase('embedded')
   t.teardown(() => test.drop())
   const database = await test.open()
   t.teardown(() => database.close())
-  await migrate(database)
   const service = await makeService(database, disk.folder)
   const size = 9 * segment + 100
   const files: Held[] = []

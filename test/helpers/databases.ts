@@ -1,12 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import type { Database, DatabaseLimits } from '../../src/db/database.js'
 import { openEmbeddedDatabase } from '../../src/db/embedded-database.js'
 import { openPostgresDatabase } from '../../src/db/postgres-database.js'
-import { copyEmptyCluster } from './empty-cluster.js'
+import { type Contents, copyCluster } from './kept-clusters.js'
+import { createOnServer } from './own-postgres.js'
 
 /** A database of its own for one test file, empty at first. */
 export interface TestDatabase {
@@ -33,14 +32,20 @@ function enginesOf({ TEST_DATABASE_URL: url = '', TEST_ENGINE: only = '' }: Node
   return only === 'postgres' ? (['postgres'] as const) : (['embedded', 'postgres'] as const)
 }
 
+/** With nothing in it. */
 export async function createTestDatabase(engine: Database['engine']): Promise<TestDatabase> {
-  return engine === 'embedded' ? await createEmbedded() : await createOnServer()
+  return engine === 'embedded' ? await createEmbedded('empty') : await createPostgres('empty')
 }
 
-async function createEmbedded(): Promise<TestDatabase> {
+/** With the tables of the service, and no row in them. */
+export async function createMigratedDatabase(engine: Database['engine']): Promise<TestDatabase> {
+  return engine === 'embedded' ? await createEmbedded('migrated') : await createPostgres('migrated')
+}
+
+async function createEmbedded(contents: Contents): Promise<TestDatabase> {
   const parent = await mkdtemp(join(tmpdir(), 'strongroom-db-'))
   const folder = join(parent, 'database')
-  await copyEmptyCluster(folder)
+  await copyCluster(contents, folder)
   return {
     engine: 'embedded',
     place: folder,
@@ -49,27 +54,13 @@ async function createEmbedded(): Promise<TestDatabase> {
   }
 }
 
-async function createOnServer(): Promise<TestDatabase> {
-  const server = process.env['TEST_DATABASE_URL'] ?? ''
-  const name = `strongroom_test_${randomBytes(6).toString('hex')}`
-  await onServer(server, `CREATE DATABASE ${name}`)
-  const url = new URL(server)
-  url.pathname = `/${name}`
+async function createPostgres(contents: Contents): Promise<TestDatabase> {
+  const { url, drop } = await createOnServer(process.env['TEST_DATABASE_URL'] ?? '', contents)
   return {
     engine: 'postgres',
-    place: url.href,
-    open: (limits) => openPostgresDatabase({ ...limits, url: url.href }),
-    drop: () => onServer(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
-  }
-}
-
-async function onServer(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(statement)
-  } finally {
-    await client.end()
+    place: url,
+    open: (limits) => openPostgresDatabase({ ...limits, url }),
+    drop,
   }
 }
 

@@ -1,10 +1,9 @@
 import t from 'tap'
 import { raiseAlerts } from '../../src/alerts/raise-alerts.js'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { ownAssignments } from '../../src/records/own-assignments.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 
 // A hundred and fifty clinicians read what was shared with them; all but the last two treat the patient.
 
@@ -30,13 +29,12 @@ const fill = `
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     const database = await place.open()
     t.teardown(async () => {
       await database.close()
       await place.drop()
     })
-    await migrate(database)
     await database.script(fill)
     const db = transactions(database, unsignedWriter)
     const thresholds = { refusals: 0, records: 0, outsideAssignment: true }

@@ -1,8 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Finding } from '../../src/audit/findings.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
-import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, emptied, engines } from '../helpers/databases.js'
 import { randomOf } from '../helpers/random.js'
 import { newKeys, startWriter, type Writer } from '../helpers/sealed-log.js'
 
@@ -215,11 +214,10 @@ async function attackOnce(t: Test, database: Database, random: () => number, kin
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     t.teardown(() => place.drop())
     const database = await place.open()
     t.teardown(() => database.close())
-    await migrate(database)
     const random = randomOf(seed)
 
     await t.test('nothing is found where nothing was done', async (t) => {

@@ -4,9 +4,8 @@ import { auditReports } from '../../src/audit/audit-reports.js'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import type { EventCursor, EventFilter } from '../../src/audit/ports.js'
 import { auditReportsTable } from '../../src/db/audit-reports-table.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 
 // A busy person of five thousand readings, who uploaded three times: first, in the middle, and last.
 
@@ -20,13 +19,12 @@ const fill = `
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     const database = await place.open()
     t.teardown(async () => {
       await database.close()
       await place.drop()
     })
-    await migrate(database)
     await database.script(fill)
 
     await t.test('what hardly goes together is looked for a stretch at a time', async (t) => {

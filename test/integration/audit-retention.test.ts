@@ -11,10 +11,9 @@ import { FernetKey } from '../../src/crypto/fernet-key.js'
 import { signingKey } from '../../src/crypto/signing-key.js'
 import { auditMonthParts } from '../../src/db/audit-month-parts.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { openPostgresDatabase } from '../../src/db/postgres-database.js'
 import { monthFiles } from '../../src/integrations/month-files.js'
-import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, emptied, engines } from '../helpers/databases.js'
 import { newKeys, startWriter } from '../helpers/sealed-log.js'
 import { actor } from '../helpers/service.js'
 
@@ -318,13 +317,12 @@ async function attacked(t: Test, database: Database): Promise<void> {
 
 for (const engine of engines) {
   await t.test(engine, { timeout: 300_000 }, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     const database = await place.open()
     t.teardown(async () => {
       await database.close()
       await place.drop()
     })
-    await migrate(database)
     await t.test('exported, dropped, and verified', (t) => exportAndDrop(t, database))
     await t.test('refused', (t) => refused(t, database))
     await t.test('a month without events', (t) => emptyMonth(t, database))

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
-import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, emptied, engines } from '../helpers/databases.js'
 import { newKeys, startWriter } from '../helpers/sealed-log.js'
 
 // What happens to a log without anybody touching it is found by nobody.
@@ -232,11 +231,10 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     t.teardown(() => place.drop())
     const database = await place.open()
     t.teardown(() => database.close())
-    await migrate(database)
     for (const [name, test] of Object.entries(tests)) {
       await t.test(name, async (t) => {
         await database.script(emptied('audit_events, audit_seals, audit_writers, audit_days'))

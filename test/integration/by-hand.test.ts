@@ -3,13 +3,12 @@ import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { StrongroomError } from '../../src/errors/strongroom-error.js'
 import { byHand } from '../../src/jobs/by-hand.js'
 import { type JobContext, jobRunner } from '../../src/jobs/job-runner.js'
 import { eventually } from '../acceptance/support/eventually.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 
 // Jobs that somebody has done and waits for. Each test has a kind of its own.
 
@@ -158,11 +157,10 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const test = await createTestDatabase(engine)
+    const test = await createMigratedDatabase(engine)
     t.teardown(() => test.drop())
     const database = await test.open()
     t.teardown(() => database.close())
-    await migrate(database)
     for (const [name, run] of Object.entries(tests)) {
       await t.test(name, async (t) => {
         await run(t, database)

@@ -1,6 +1,5 @@
 import t from 'tap'
 import type { Database, SqlValue } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import {
   captureScript,
   closingScript,
@@ -16,7 +15,7 @@ import {
   type TextRow,
   tableDigest,
 } from '../../src/db/move/row-transfer.js'
-import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, emptied, engines } from '../helpers/databases.js'
 
 const ask = <R extends object>(db: Database, text: string, values: readonly SqlValue[] = []) =>
   db.rows<R>({ name: '', text }, values)
@@ -60,7 +59,10 @@ async function digests(db: Database, tables: readonly MovedTable[]) {
 
 for (const engine of engines) {
   await t.test(`from embedded to ${engine}`, async (t) => {
-    const places = [await createTestDatabase('embedded'), await createTestDatabase(engine)] as const
+    const places = [
+      await createMigratedDatabase('embedded'),
+      await createMigratedDatabase(engine),
+    ] as const
     const from = await places[0].open()
     const to = await places[1].open()
     t.teardown(async () => {
@@ -68,8 +70,6 @@ for (const engine of engines) {
       await to.close()
       for (const place of places) await place.drop()
     })
-    await migrate(from)
-    await migrate(to)
     await from.script(ROWS)
     const tables = await movedTables(from)
 

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { askForUpload } from '../../src/documents/ask-for-upload.js'
 import { confirmUpload } from '../../src/documents/confirm-upload.js'
 import { documentNotes } from '../../src/documents/document-facts.js'
@@ -13,7 +12,7 @@ import { tidyDocuments } from '../../src/documents/tidy-documents.js'
 import { purgeFile } from '../../src/files/delete-file.js'
 import { uploadSlots } from '../../src/files/upload-slots.js'
 import { ticketBook } from '../../src/tickets/ticket-book.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 import { actor, fileOf, limits, makeService } from '../helpers/service.js'
 
 // Places nobody sends anything to, and bytes nobody confirms.
@@ -120,14 +119,13 @@ async function isTidied(t: Test, database: Database, folder: string): Promise<vo
 for (const engine of engines) {
   await t.test(`what is never completed is removed, ${engine}`, async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'strongroom-documents-'))
-    const created = await createTestDatabase(engine)
+    const created = await createMigratedDatabase(engine)
     const database = await created.open()
     t.teardown(async () => {
       await database.close()
       await created.drop()
       await rm(folder, { recursive: true, force: true })
     })
-    await migrate(database)
     await isTidied(t, database, folder)
   })
 }

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { issueCertificate, verifyCertificate } from '../../src/erasure/certificate.js'
 import { type FinishErasure, finishErasure, SHRED } from '../../src/erasure/finish-erasure.js'
 import { legalHolds } from '../../src/erasure/holds.js'
@@ -17,7 +16,7 @@ import { updateFile } from '../../src/files/update-file.js'
 import { byHand } from '../../src/jobs/by-hand.js'
 import { openSigningKey } from '../../src/keys/signing-key.js'
 import { shredByHand } from '../../src/operations/shred-by-hand.js'
-import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, emptied, engines } from '../helpers/databases.js'
 import { actor, fileOf, limits, makeService, holds as stored } from '../helpers/service.js'
 
 // Legal holds and shredding, on stores and files as they are. What people see of it over HTTP is
@@ -549,11 +548,10 @@ async function fileKeyOf(
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     t.teardown(() => place.drop())
     const database = await place.open()
     t.teardown(() => database.close())
-    await migrate(database)
     for (const [name, test] of Object.entries(tests)) {
       await t.test(name, (t) => test(t, database))
     }

@@ -2,11 +2,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { FernetKey } from '../../src/crypto/fernet-key.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { idempotency } from '../../src/idempotency/idempotency.js'
 import { indexHash } from '../../src/keys/index-hash.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 
 const caller = { userId: 'anna', route: 'POST file', key: 'key-1' }
 const endLease = {
@@ -24,11 +23,10 @@ const selectLease = {
 
 for (const engine of engines) {
   await t.test(`who has lost a claim commits nothing, on ${engine}`, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     t.teardown(() => place.drop())
     const database = await place.open()
     t.teardown(() => database.close())
-    await migrate(database)
     const db = transactions(database, unsignedWriter)
     const hash = indexHash(FernetKey.generate())
     const keys = idempotency({ db, hash, onProblem: (error) => t.error(error) })
@@ -49,11 +47,10 @@ for (const engine of engines) {
   })
 
   await t.test(`a claim stands as long as its request works, on ${engine}`, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     t.teardown(() => place.drop())
     const database = await place.open()
     t.teardown(() => database.close())
-    await migrate(database)
     const db = transactions(database, unsignedWriter)
     const hash = indexHash(FernetKey.generate())
     const keys = idempotency({ db, hash, leaseMs: 4_000, onProblem: (error) => t.error(error) })

@@ -4,12 +4,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { StrongroomError } from '../../src/errors/strongroom-error.js'
 import { backoffMs, type JobHandler, jobRunner } from '../../src/jobs/job-runner.js'
 import { eventually } from '../acceptance/support/eventually.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 
 // Each test has a kind of job of its own, as they share a database.
 
@@ -344,11 +343,10 @@ await t.test('the wait doubles from a second to an hour', (t) => {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const test = await createTestDatabase(engine)
+    const test = await createMigratedDatabase(engine)
     t.teardown(() => test.drop())
     const db = await test.open()
     t.teardown(() => db.close())
-    await migrate(db)
     for (const [name, run] of Object.entries(tests)) {
       await t.test(name, async (t) => {
         await run(t, db)
@@ -360,10 +358,9 @@ for (const engine of engines) {
 await t.test(
   'a database that is away is told of, and the work goes on when it is back',
   async (t) => {
-    const test = await createTestDatabase('embedded')
+    const test = await createMigratedDatabase('embedded')
     t.teardown(() => test.drop())
     const db = await test.open()
-    await migrate(db)
     const { stores, ...bound } = transactions(db, unsignedWriter)
     let isAway = true
     const problems: unknown[] = []

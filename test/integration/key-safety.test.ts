@@ -13,12 +13,16 @@ import { run } from '../../src/cli/program.js'
 import { FernetKey } from '../../src/crypto/fernet-key.js'
 import { copyEmbeddedDatabase } from '../../src/db/copy-embedded-database.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { openDeploymentKeys } from '../../src/keys/deployment-keys.js'
 import { localKeyProvider } from '../../src/keys/local-key-provider.js'
 import { openSigningKey } from '../../src/keys/signing-key.js'
 import { backupOperations } from '../../src/operations/backup-operations.js'
-import { createTestDatabase, emptied, engines, type TestDatabase } from '../helpers/databases.js'
+import {
+  createMigratedDatabase,
+  emptied,
+  engines,
+  type TestDatabase,
+} from '../helpers/databases.js'
 import { type Held, holds, makeService, textOf } from '../helpers/service.js'
 
 const newKey = () => FernetKey.generate().exportText()
@@ -336,10 +340,9 @@ async function commands(t: Test, test: TestDatabase): Promise<void> {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const test = await createTestDatabase(engine)
+    const test = await createMigratedDatabase(engine)
     t.teardown(() => test.drop())
     const database = await test.open()
-    await migrate(database)
     for (const [name, run] of Object.entries(tests)) {
       await t.test(name, async (t) => {
         await run(t, database)
@@ -351,10 +354,9 @@ for (const engine of engines) {
 }
 
 await t.test('an embedded database is copied without being changed', async (t) => {
-  const test = await createTestDatabase('embedded')
+  const test = await createMigratedDatabase('embedded')
   t.teardown(() => test.drop())
   const database = await test.open()
-  await migrate(database)
   const to = await scratch(t)
   await t.rejects(copyEmbeddedDatabase(test.place, join(to, 'busy')), {
     ...{ code: 'database_unavailable', message: /in use by process/ },

@@ -2,12 +2,11 @@ import t, { type Test } from 'tap'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { FernetKey } from '../../src/crypto/fernet-key.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { openDeploymentKeys } from '../../src/keys/deployment-keys.js'
 import { localKeyProvider } from '../../src/keys/local-key-provider.js'
 import { userKeys } from '../../src/keys/user-keys.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 
 const [first, second] = [FernetKey.generate().exportText(), FernetKey.generate().exportText()]
 
@@ -87,11 +86,10 @@ const tests: Record<string, (t: Test, db: Database) => Promise<void>> = {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     t.teardown(() => place.drop())
     const db = await place.open()
     t.teardown(() => db.close())
-    await migrate(db)
     const fresh = async () => {
       await db.script('delete from user_keys; delete from principals; delete from deployment_keys')
     }

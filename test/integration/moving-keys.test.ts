@@ -5,14 +5,13 @@ import { openKeyProvider } from '../../src/compose-keys.js'
 import { newMasterKey, newSecret } from '../../src/config/secrets.js'
 import { type Environment, readConfig } from '../../src/config.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { openDeploymentKeys, WrongKeysError } from '../../src/keys/deployment-keys.js'
 import { userKeys } from '../../src/keys/user-keys.js'
 import { keyStatus } from '../../src/rotation/key-status.js'
 import { retireMaster } from '../../src/rotation/retire-master.js'
 import { rotateMaster } from '../../src/rotation/rotate-master.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 import { type KmsServer, startKms } from '../helpers/kms-server.js'
 import { startVault, type VaultServer } from '../helpers/vault-server.js'
 
@@ -123,11 +122,10 @@ async function run(t: Test, database: Database, places: Places): Promise<void> {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const test = await createTestDatabase(engine)
+    const test = await createMigratedDatabase(engine)
     t.teardown(() => test.drop())
     const database = await test.open()
     t.teardown(() => database.close())
-    await migrate(database)
     const [kms, vault] = await Promise.all([startKms(), startVault()])
     t.teardown(() => Promise.all([kms.stop(), vault.stop()]))
     vault.keys.set('ward', { versions: [1, 2, 3].map(() => randomBytes(32)) })

@@ -3,9 +3,8 @@ import { dirname, join } from 'node:path'
 import pg from 'pg'
 import t from 'tap'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { oldCopies } from '../../src/db/old-copies.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 
 // What the database's own files hold of deleted keys: looked for in the raw bytes on the disk.
 
@@ -45,10 +44,9 @@ async function holding(folder: string): Promise<string[]> {
 
 if (engines.includes('embedded')) {
   await t.test('keys in the middle of segments of the log that are used again', async (t) => {
-    const place = await createTestDatabase('embedded')
+    const place = await createMigratedDatabase('embedded')
     t.teardown(() => place.drop())
     const first = await place.open()
-    await migrate(first)
     await makeKeys(first)
     await first.close()
     const database = await place.open()
@@ -66,10 +64,9 @@ if (engines.includes('embedded')) {
   })
 
   await t.test('files that a killed rewrite left behind', async (t) => {
-    const place = await createTestDatabase('embedded')
+    const place = await createMigratedDatabase('embedded')
     t.teardown(() => place.drop())
     const first = await place.open()
-    await migrate(first)
     await makeKeys(first)
     await first.script('checkpoint')
     const [row] = await first.rows<{ path: string }>({
@@ -103,11 +100,10 @@ if (engines.includes('embedded')) {
 
 if (engines.includes('postgres')) {
   await t.test('a rewrite waits for those who can still look at the rows', async (t) => {
-    const place = await createTestDatabase('postgres')
+    const place = await createMigratedDatabase('postgres')
     t.teardown(() => place.drop())
     const database = await place.open()
     t.teardown(() => database.close())
-    await migrate(database)
     await makeKeys(database)
     const impatient = oldCopies(database, { patienceMs: 600 })
     const onDisk = async () => {

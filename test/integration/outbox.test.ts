@@ -4,7 +4,6 @@ import type { AuditAction, AuditFacts } from '../../src/audit/audit-events.js'
 import { auditEvent, auditLog } from '../../src/audit/audit-log.js'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { auditSink } from '../../src/integrations/audit-sink.js'
 import { webhookReceiver } from '../../src/integrations/webhook-receiver.js'
@@ -13,7 +12,7 @@ import { deliverOutbox } from '../../src/outbox/deliver-outbox.js'
 import { lookAfterOutbox } from '../../src/outbox/look-after-outbox.js'
 import { outboxRules } from '../../src/outbox/outbox-rules.js'
 import { eventually } from '../acceptance/support/eventually.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 import {
   type Answering,
   type EventReceiver,
@@ -400,11 +399,10 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     t.teardown(() => place.drop())
     const database = await place.open()
     t.teardown(() => database.close())
-    await migrate(database)
     for (const [name, test] of Object.entries(tests)) {
       await t.test(name, (t) => test(t, database))
     }

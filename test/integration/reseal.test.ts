@@ -5,13 +5,12 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openRange } from '../../src/crypto/open-stream.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { newGrant } from '../../src/files/commit-upload.js'
 import { withOpened } from '../../src/files/open-entry.js'
 import { DESTROY_BYTES, destroyBytes, reseal } from '../../src/files/reseal.js'
 import { updateFile } from '../../src/files/update-file.js'
 import { makeLogger } from '../../src/log.js'
-import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, emptied, engines } from '../helpers/databases.js'
 import { actor, type Held, holds, makeService, type Service } from '../helpers/service.js'
 
 /** Files of `ann`, the first of which `bob` may open as well. */
@@ -239,11 +238,10 @@ const tests: Record<string, (t: Test, database: Database, folder: string) => Pro
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const test = await createTestDatabase(engine)
+    const test = await createMigratedDatabase(engine)
     t.teardown(() => test.drop())
     const database = await test.open()
     t.teardown(() => database.close())
-    await migrate(database)
     for (const [name, run] of Object.entries(tests)) {
       await t.test(name, async (t) => {
         const folder = await mkdtemp(join(tmpdir(), 'strongroom-'))

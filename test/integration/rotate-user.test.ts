@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { newGrant } from '../../src/files/commit-upload.js'
 import { withOpened } from '../../src/files/open-entry.js'
 import { retireUserKeys } from '../../src/rotation/retire-user-keys.js'
 import { rotateUser } from '../../src/rotation/rotate-user.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 import { type Held, holds, makeService, type Service } from '../helpers/service.js'
 
 const purpose = 'a second opinion'
@@ -225,11 +224,10 @@ const tests: Record<string, (t: Test, database: Database, folder: string) => Pro
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const test = await createTestDatabase(engine)
+    const test = await createMigratedDatabase(engine)
     t.teardown(() => test.drop())
     const database = await test.open()
     t.teardown(() => database.close())
-    await migrate(database)
     for (const [name, run] of Object.entries(tests)) {
       await t.test(name, async (t) => {
         const folder = await mkdtemp(join(tmpdir(), 'strongroom-'))

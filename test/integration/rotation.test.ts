@@ -2,7 +2,6 @@ import t, { type Test } from 'tap'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { FernetKey } from '../../src/crypto/fernet-key.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { openDeploymentKeys } from '../../src/keys/deployment-keys.js'
 import { localKeyProvider } from '../../src/keys/local-key-provider.js'
@@ -11,7 +10,7 @@ import { announceKeys } from '../../src/rotation/key-nodes.js'
 import { keyStatus } from '../../src/rotation/key-status.js'
 import { retireMaster } from '../../src/rotation/retire-master.js'
 import { rotateMaster } from '../../src/rotation/rotate-master.js'
-import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, emptied, engines } from '../helpers/databases.js'
 
 const newKey = () => FernetKey.generate().exportText()
 const [old, next, foreign] = [newKey(), newKey(), newKey()]
@@ -294,11 +293,10 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const test = await createTestDatabase(engine)
+    const test = await createMigratedDatabase(engine)
     t.teardown(() => test.drop())
     const database = await test.open()
     t.teardown(() => database.close())
-    await migrate(database)
     for (const [name, run] of Object.entries(tests)) {
       await t.test(name, async (t) => {
         await run(t, database)

@@ -2,15 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { type EndReason, type RunningRead, runningReads } from '../../src/files/running-reads.js'
 import { eventually } from '../acceptance/support/eventually.js'
-import { createTestDatabase } from '../helpers/databases.js'
+import { createMigratedDatabase } from '../helpers/databases.js'
 
-const created = await createTestDatabase('embedded')
+const created = await createMigratedDatabase('embedded')
 const database = await created.open()
-await migrate(database)
 t.teardown(async () => {
   await database.close()
   await created.drop()

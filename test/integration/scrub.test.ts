@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { storageError } from '../../src/blobs/disk-errors.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { type ScrubContext, type ScrubReport, scrub } from '../../src/files/scrub.js'
-import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, emptied, engines } from '../helpers/databases.js'
 import { type Held, holds, makeService, textOf } from '../helpers/service.js'
 
 // Sealed in segments of 64 KiB.
@@ -233,11 +232,10 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const test = await createTestDatabase(engine)
+    const test = await createMigratedDatabase(engine)
     t.teardown(() => test.drop())
     const database = await test.open()
     t.teardown(() => database.close())
-    await migrate(database)
     for (const [name, run] of Object.entries(tests)) {
       await t.test(name, async (t) => {
         await run(t, database)

@@ -3,11 +3,10 @@ import t, { type Test } from 'tap'
 import type { AuditEvent } from '../../src/audit/audit-events.js'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { type AllStores, transactions } from '../../src/db/stores.js'
 import type { FileRow, GrantRow } from '../../src/files/ports.js'
 import type { Transactions } from '../../src/ports/transactions.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 
 type Stores = Transactions<AllStores>
 
@@ -18,11 +17,10 @@ const fromNow = (minutes: number): Date => new Date(Date.now() + minutes * MINUT
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     t.teardown(() => place.drop())
     const db = await place.open()
     t.teardown(() => db.close())
-    await migrate(db)
     const stores = transactions(db, unsignedWriter)
     await t.test('keys are stored once', (t) => keys(t, stores))
     await t.test('the same bytes are live once for an owner', (t) => duplicates(t, stores))

@@ -5,11 +5,10 @@ import t, { type Test } from 'tap'
 import { unsignedWriter } from '../../src/audit/audit-writer.js'
 import { localDiskBlobStore } from '../../src/blobs/local-disk-blob-store.js'
 import type { Database } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { transactions } from '../../src/db/stores.js'
 import { sweep } from '../../src/files/sweep.js'
 import { pieces } from '../helpers/blob-store-contract.js'
-import { createTestDatabase, emptied, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, emptied, engines } from '../helpers/databases.js'
 
 const graceHours = 24
 const old = new Date(Date.now() - 30 * 3_600_000)
@@ -250,11 +249,10 @@ const tests: Record<string, (t: Test, database: Database) => Promise<void>> = {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const test = await createTestDatabase(engine)
+    const test = await createMigratedDatabase(engine)
     t.teardown(() => test.drop())
     const database = await test.open()
     t.teardown(() => database.close())
-    await migrate(database)
     for (const [name, run] of Object.entries(tests)) {
       await t.test(name, async (t) => {
         await run(t, database)

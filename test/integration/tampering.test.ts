@@ -6,9 +6,8 @@ import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Actor } from '../../src/audit/audit-events.js'
 import type { Database, SqlValue } from '../../src/db/database.js'
-import { migrate } from '../../src/db/migrate.js'
 import { isStrongroomError } from '../../src/errors/strongroom-error.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createMigratedDatabase, engines } from '../helpers/databases.js'
 import {
   actor,
   fileOf,
@@ -267,11 +266,10 @@ async function isRecorded(
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createMigratedDatabase(engine)
     t.teardown(() => place.drop())
     const database = await place.open()
     t.teardown(() => database.close())
-    await migrate(database)
     const folder = await mkdtemp(join(tmpdir(), 'strongroom-tampering-'))
     t.teardown(() => rm(folder, { recursive: true }))
     const service = await makeService(database, folder)

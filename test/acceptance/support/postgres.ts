@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import pg from 'pg'
+import { createOnServer, onServer } from '../../helpers/own-postgres.js'
 
 /** A PostgreSQL database that one server has to itself. */
 export interface TestDatabase {
@@ -8,31 +7,15 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
-async function run(url: string, text: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    return (await client.query<Record<string, unknown>>(text)).rows
-  } finally {
-    await client.end()
-  }
-}
-
-/** A fresh database where `TEST_DATABASE_URL` names a server to make it on; else none. */
-export async function createDatabase(): Promise<TestDatabase | undefined> {
-  const url = process.env['TEST_DATABASE_URL']
-  if (url === undefined || url === '') return undefined
-  const name = `acceptance_${randomBytes(6).toString('hex')}`
-  await run(url, `CREATE DATABASE ${name}`)
-  const own = new URL(url)
-  own.pathname = `/${name}`
-  return {
-    url: own.href,
-    query: (text) => run(own.href, text),
-    drop: async () => {
-      await run(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
-    },
-  }
+/**
+ * A database of its own where `TEST_DATABASE_URL` names a server to make it on; else none. It has the tables
+ * already, unless the service is to make them: `asNew`.
+ */
+export async function createDatabase(asNew: boolean): Promise<TestDatabase | undefined> {
+  const server = process.env['TEST_DATABASE_URL']
+  if (server === undefined || server === '') return undefined
+  const { url, drop } = await createOnServer(server, asNew ? 'empty' : 'migrated')
+  return { url, query: (text) => onServer(url, text), drop }
 }
 
 /** How many rows each table of the service holds. */

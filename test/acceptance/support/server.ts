@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { copyEmptyCluster } from '../../helpers/empty-cluster.js'
+import { copyCluster } from '../../helpers/kept-clusters.js'
 import { type Answer, type Call, call, closeConnections } from './http.js'
 import { createDatabase, type TestDatabase } from './postgres.js'
 import type { Address } from './raw.js'
@@ -167,8 +167,8 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number 
 }
 
 /**
- * Starts the built service (`npm run build` makes it) and waits until it says it is ready. Its embedded
- * database is a copy of an empty one; where `asNew`, the service makes it, which takes seconds.
+ * Starts the built service (`npm run build` makes it) and waits until it says it is ready. Its database has the
+ * tables and no row; where `asNew`, the service makes it, which takes seconds.
  */
 export async function startServer(
   extra: Settings = {},
@@ -178,11 +178,11 @@ export async function startServer(
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-'))
   const dataDir = join(folder, 'data')
   const filesDir = join(dataDir, 'files')
-  const database = await createDatabase()
+  const database = await createDatabase(asNew)
   const sealed = sealedPlace(filesDir)
   if (database === undefined && extra['DATA_DIR'] === undefined && !asNew) {
     await mkdir(dataDir, { mode: 0o700 })
-    await copyEmptyCluster(join(dataDir, 'database'))
+    await copyCluster('migrated', join(dataDir, 'database'))
   }
   const address = { host: '127.0.0.1', port: await freePort() }
   const origin = `http://${address.host}:${address.port}`
