@@ -19,7 +19,7 @@ COPY --from=build /app/dist ./dist
 USER node
 VOLUME /app/storage
 EXPOSE 8006
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8006) + '/health/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # node itself is process 1, so that SIGTERM reaches the service.
 CMD ["node", "--initial-old-space-size=256", "dist/main.js"]
