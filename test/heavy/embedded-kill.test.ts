@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Database } from '../../src/db/database.js'
-import { createTestDatabase } from '../helpers/databases.js'
+import { createEmptyDatabase } from '../helpers/databases.js'
 import { randomOf } from '../helpers/random.js'
 
 /** KILLS=200 for a soak; SEED repeats a run. */
@@ -23,7 +23,7 @@ interface Halves {
 }
 
 await t.test(`killed ${kills} times, seed ${seed}`, { timeout: kills * 30_000 }, async (t) => {
-  const place = await createTestDatabase('embedded')
+  const place = await createEmptyDatabase('embedded')
   t.teardown(() => place.drop())
   const random = randomOf(seed)
   const acknowledged = new Set<number>()

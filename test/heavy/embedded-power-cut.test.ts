@@ -6,7 +6,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import pg from 'pg'
 import t from 'tap'
 import { openEmbeddedDatabase } from '../../src/db/embedded-database.js'
-import { createTestDatabase } from '../helpers/databases.js'
+import { createEmptyDatabase } from '../helpers/databases.js'
 import { randomOf } from '../helpers/random.js'
 
 /**
@@ -37,7 +37,7 @@ const seed = Number(process.env['SEED'] ?? 8006)
 const SECTOR = 4096
 
 await t.test(`${cuts} power cuts, seed ${seed}`, { timeout: 60_000 + cuts * 15_000 }, async (t) => {
-  const place = await createTestDatabase('embedded')
+  const place = await createEmptyDatabase('embedded')
   t.teardown(() => place.drop())
   const db = await place.open()
   await db.script('CREATE TABLE left_half (n int8 PRIMARY KEY, pad text)')

@@ -7,7 +7,7 @@ import { openPostgresDatabase } from '../../src/db/postgres-database.js'
 import { type Contents, copyCluster } from './kept-clusters.js'
 import { createOnServer } from './own-postgres.js'
 
-/** A database of its own for one test file, empty at first. */
+/** A database of its own for one test file. */
 export interface TestDatabase {
   readonly engine: Database['engine']
   /** Opens it; a second time only after the first was closed, where it is embedded. */
@@ -33,7 +33,7 @@ function enginesOf({ TEST_DATABASE_URL: url = '', TEST_ENGINE: only = '' }: Node
 }
 
 /** With nothing in it. */
-export async function createTestDatabase(engine: Database['engine']): Promise<TestDatabase> {
+export async function createEmptyDatabase(engine: Database['engine']): Promise<TestDatabase> {
   return engine === 'embedded' ? await createEmbedded('empty') : await createPostgres('empty')
 }
 

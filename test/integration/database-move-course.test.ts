@@ -7,7 +7,7 @@ import { abandonMove, type MoveOptions, moveDatabase } from '../../src/db/move/m
 import { movedTables } from '../../src/db/move/moved-tables.js'
 import { EXACT, tableDigest } from '../../src/db/move/row-transfer.js'
 import { targetState } from '../../src/db/move/target-state.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createEmptyDatabase, engines } from '../helpers/databases.js'
 
 // A whole move, broken off, gone on with, ended and taken back.
 
@@ -64,7 +64,7 @@ async function digests(db: Database): Promise<Record<string, string>> {
 }
 
 async function pair(t: Test, engine: Database['engine']) {
-  const places = [await createTestDatabase('embedded'), await createTestDatabase(engine)] as const
+  const places = [await createEmptyDatabase('embedded'), await createEmptyDatabase(engine)] as const
   const source = await places[0].open()
   const target = await places[1].open()
   t.teardown(async () => {

@@ -6,7 +6,7 @@ import type { Database } from '../../src/db/database.js'
 import { openEmbeddedDatabase } from '../../src/db/embedded-database.js'
 import { openPostgresDatabase } from '../../src/db/postgres-database.js'
 import { sqlState, violatedConstraint } from '../../src/db/sql-errors.js'
-import { createTestDatabase, engines, type TestDatabase } from '../helpers/databases.js'
+import { createEmptyDatabase, engines, type TestDatabase } from '../helpers/databases.js'
 
 const insertThing = { name: 'insert-thing', text: 'INSERT INTO things (name) VALUES ($1)' }
 const listThings = { name: 'list-things', text: 'SELECT name FROM things ORDER BY name' }
@@ -45,7 +45,7 @@ async function names(db: Database): Promise<string[]> {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createEmptyDatabase(engine)
     t.teardown(() => place.drop())
     const db = await place.open()
     await db.script(schema)
@@ -287,7 +287,7 @@ async function fullLine(t: Test, place: TestDatabase): Promise<void> {
 }
 
 await t.test('embedded: one process at a time', async (t) => {
-  const place = await createTestDatabase('embedded')
+  const place = await createEmptyDatabase('embedded')
   t.teardown(() => place.drop())
   const db = await place.open()
   const second: unknown = await place.open().catch((error: unknown) => error)
@@ -302,7 +302,7 @@ await t.test('embedded: one process at a time', async (t) => {
 
 if (engines.includes('postgres')) {
   await t.test('postgres: connections come and go', async (t) => {
-    const place = await createTestDatabase('postgres')
+    const place = await createEmptyDatabase('postgres')
     t.teardown(() => place.drop())
     await t.test('restart', (t) => restart(t, place))
     await t.test('exhausted pool', (t) => exhausted(t, place))

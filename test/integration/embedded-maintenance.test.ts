@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import t from 'tap'
 import { maintain } from '../../src/db/embedded-maintenance.js'
-import { createTestDatabase } from '../helpers/databases.js'
+import { createEmptyDatabase } from '../helpers/databases.js'
 
 const insert = {
   name: 'fill',
@@ -18,7 +18,7 @@ const selectDead = {
 }
 
 await t.test('checkpoints and vacuums come by our own hand', async (t) => {
-  const place = await createTestDatabase('embedded')
+  const place = await createEmptyDatabase('embedded')
   t.teardown(() => place.drop())
   t.equal((await stat(place.place)).mode & 0o777, 0o700, 'the folder is ours alone')
   const db = await place.open()

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { assertMigrated, migrate } from '../../src/db/migrate.js'
-import { createTestDatabase, engines, type TestDatabase } from '../helpers/databases.js'
+import { createEmptyDatabase, engines, type TestDatabase } from '../helpers/databases.js'
 
 const first = { name: '0001-first', sql: 'CREATE TABLE a (n int); INSERT INTO a VALUES (1);' }
 const second = { name: '0002-second', sql: 'ALTER TABLE a ADD COLUMN m int;' }
@@ -9,7 +9,7 @@ const countRows = { name: 'count', text: 'SELECT count(*) AS n FROM a' }
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const place = await createTestDatabase(engine)
+    const place = await createEmptyDatabase(engine)
     t.teardown(() => place.drop())
     await t.test('a command changes nothing', (t) => commands(t, place))
     await t.test('in order and once', (t) => inOrder(t, place))

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { watchedWrites } from '../../src/db/watched-writes.js'
-import { createTestDatabase, engines } from '../helpers/databases.js'
+import { createEmptyDatabase, engines } from '../helpers/databases.js'
 
 const insert = { name: 'watched-insert', text: 'insert into notes values ($1)' }
 const count = { name: 'watched-count', text: 'select count(*)::int4 as n from notes' }
@@ -11,7 +11,7 @@ const leftOver = {
 
 for (const engine of engines) {
   await t.test(engine, async (t) => {
-    const test = await createTestDatabase(engine)
+    const test = await createEmptyDatabase(engine)
     t.teardown(() => test.drop())
     const db = watchedWrites(await test.open())
     t.teardown(() => db.close())

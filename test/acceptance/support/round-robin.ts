@@ -47,10 +47,10 @@ export async function roundRobin(port: number, ports: readonly number[]): Promis
   }
 }
 
-/** A reset is passed on as one, an end by the pipe. */
+/** A reset is passed on as one, unless the other side was ended before; an end by the pipe. */
 function join(from: Socket, to: Socket): void {
   from.on('error', () => {
-    // Node 20 never closes a socket that is reset while its end is on the way, and spins at its own exit.
+    // Node 20 never closes a socket that is reset after its end (EINVAL), and then spins at its own exit.
     if (to.writableEnded) to.destroy()
     else if (!to.destroyed) to.resetAndDestroy()
   })
