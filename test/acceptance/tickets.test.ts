@@ -235,10 +235,11 @@ await t.test('the session of a view ends, and the ticket with the token', async 
   const [opened, longer] = [ticket, await ticketOf(anna, fileId)]
   hasStatus(t, await browser()(opened), 200)
   hasStatus(t, await browser()(longer), 200)
+  const sessionEnd = Date.now() + 10_000
   await wait(exp * 1_000 - Date.now() + 200)
   isProblem(t, await browser()(opened), 410, 'ticket_over')
   hasStatus(t, await browser()(longer), 200)
-  await wait(8_000)
+  await wait(sessionEnd - Date.now() + 200)
   isProblem(t, await browser()(longer), 410, 'ticket_over')
 })
 
