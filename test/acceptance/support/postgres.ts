@@ -1,3 +1,4 @@
+import type { Contents } from '../../helpers/kept-clusters.js'
 import { createOnServer, onServer } from '../../helpers/own-postgres.js'
 
 /** A PostgreSQL database that one server has to itself. */
@@ -7,14 +8,11 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
-/**
- * A database of its own where `TEST_DATABASE_URL` names a server to make it on; else none. It has the tables
- * already, unless the service is to make them: `asNew`.
- */
-export async function createDatabase(asNew: boolean): Promise<TestDatabase | undefined> {
+/** A database of its own where `TEST_DATABASE_URL` names a server to make it on; else none. */
+export async function createDatabase(contents: Contents): Promise<TestDatabase | undefined> {
   const server = process.env['TEST_DATABASE_URL']
   if (server === undefined || server === '') return undefined
-  const { url, drop } = await createOnServer(server, asNew ? 'empty' : 'migrated')
+  const { url, drop } = await createOnServer(server, contents)
   return { url, query: (text) => onServer(url, text), drop }
 }
 

@@ -168,7 +168,8 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number 
 
 /**
  * Starts the built service (`npm run build` makes it) and waits until it says it is ready. Its database has the
- * tables and no row; where `asNew`, the service makes it, which takes seconds.
+ * tables and no row; where `asNew`, the service makes it, which takes seconds. With a `DATABASE_URL` of the test's
+ * own (empty: the embedded one), the PostgreSQL database made here is not the service's and has nothing in it.
  */
 export async function startServer(
   extra: Settings = {},
@@ -178,9 +179,11 @@ export async function startServer(
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-'))
   const dataDir = join(folder, 'data')
   const filesDir = join(dataDir, 'files')
-  const database = await createDatabase(asNew)
+  const ownUrl = extra['DATABASE_URL']
+  const database = await createDatabase(asNew || ownUrl !== undefined ? 'empty' : 'migrated')
   const sealed = sealedPlace(filesDir)
-  if (database === undefined && extra['DATA_DIR'] === undefined && !asNew) {
+  const isEmbedded = ownUrl === '' || (ownUrl === undefined && database === undefined)
+  if (isEmbedded && extra['DATA_DIR'] === undefined && !asNew) {
     await mkdir(dataDir, { mode: 0o700 })
     await copyCluster('migrated', join(dataDir, 'database'))
   }
