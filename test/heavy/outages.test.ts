@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { pdf } from '../acceptance/support/content.js'
 import { eventually } from '../acceptance/support/eventually.js'
 import { type Answer, listOf } from '../acceptance/support/http.js'
-import { filePart } from '../acceptance/support/multipart.js'
+import { filePart, multipart } from '../acceptance/support/multipart.js'
 import {
   assign,
   filePath,
@@ -15,6 +16,7 @@ import {
   recordType,
   uploadPath,
 } from '../acceptance/support/people.js'
+import { openReader } from '../acceptance/support/reader.js'
 import { startServer } from '../acceptance/support/server.js'
 import { claimsOf, mintToken } from '../acceptance/support/tokens.js'
 import { type Outage, otherOutages } from '../helpers/outages.js'
@@ -122,6 +124,29 @@ const refusals = [
 const isReady = async () => (await server.call('/health/ready')).status === 200
 const live = async () => listOf(await anna.get('/api/files/user?limit=200')).length
 
+/** A download and an upload of which a part has passed, to be ended while the fault lasts. */
+async function underWay() {
+  const reader = await openReader(server.address, anna, largePath)
+  await reader.read(MIB)
+  const data = pdf(randomUUID(), 3 * MIB)
+  const { headers, body } = multipart([filePart(data)])
+  const sent = new PassThrough()
+  sent.write(body.subarray(0, MIB))
+  const answer = server.call(uploadPath, {
+    ...{ method: 'POST', token: anna.token, body: sent },
+    headers: { ...headers, 'content-length': String(body.length) },
+  })
+  await eventually('the upload is being read', () => sent.readableLength === 0)
+  return {
+    data,
+    download: () => reader.drain(),
+    upload: async () => {
+      sent.end(body.subarray(MIB))
+      return await answer
+    },
+  }
+}
+
 /** An upload that can be sent again as it is. */
 function uploadOf(size: number) {
   const data = pdf(randomUUID(), size)
@@ -147,7 +172,16 @@ for (const row of otherOutages) {
       share: () => anna.post(`${recordPath(recordId)}/grants`, grant),
       remove: () => anna.delete(doomed),
     } satisfies Partial<Record<keyof Outage, () => Promise<Answer>>>
+    const begun = row.upload === 201 ? await underWay() : undefined
     await fault.begin()
+    if (begun !== undefined) {
+      t.ok((await begun.download()).equals(large), 'a download under way goes on')
+      const answer = await begun.upload()
+      t.equal(answer.status, 201, `an upload under way, too: ${answer.text.slice(0, 160)}`)
+      const path = filePath(answer.body.file_id ?? '')
+      t.ok((await anna.get(path)).bytes.equals(begun.data), 'byte for byte')
+      t.equal((await anna.delete(path)).status, 200)
+    }
     for (const [name, send] of Object.entries(calls)) {
       const expected = row[name as keyof typeof calls]
       const answer = await send()
