@@ -21,6 +21,8 @@ import type { DocumentRow, DocumentState, DocumentStores } from './ports.js'
 export interface IncomingDocument {
   /** In lower case, without parameters; empty: none. */
   readonly contentType: string
+  /** Where what comes names it: a form does. */
+  readonly key?: string | undefined
   /** Bytes, where the headers say so. */
   readonly length: number | undefined
   /** Of a header. */
@@ -71,6 +73,7 @@ export function receiveUpload(use: Dependencies): ReceiveUpload {
     await rights.checkAsker(actor, patientId, 'document.receive')
     const facts = await notes.open(row)
     const take = async () => {
+      if (incoming.key !== undefined && incoming.key !== row.key) throw notAsAsked('key')
       checkHeaders(facts, incoming)
       return await slots.run(() => sealAndCommit(actor, { ticket, row, facts, incoming, beganAt }))
     }

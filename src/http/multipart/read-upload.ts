@@ -66,8 +66,10 @@ export async function* readUpload(
 ): AsyncGenerator<UploadPart, void> {
   if (!request.isMultipart()) throw new StrongroomError('unsupported_media_type')
   const tap = partHeaderTap(boundaryIn(request.headers['content-type'] ?? ''))
-  sendContinue(request)
   const { raw } = request
+  // Gone while who it comes from was looked up: nothing would ever be heard of it.
+  if (raw.destroyed && !raw.complete) throw new StrongroomError('body_incomplete')
+  sendContinue(request)
   const watch = watchClient(raw, limits)
   const stopTapping = tapInto(raw, tap, watch)
   const order = partOrder(tap, watch, limits.maxFiles)

@@ -6,6 +6,7 @@ import type { Refusals } from '../../plugins/refusals.js'
 import { endTicketRoute } from './end.js'
 import { issueTicketRoute } from './issue.js'
 import { type OpenTicketUse, openTicketRoute } from './open.js'
+import { postByTicketRoute } from './post-form.js'
 import { putByTicketRoute } from './put.js'
 
 /** What the calls on tickets need. */
@@ -36,16 +37,18 @@ export function registerTicketUse(
     ...{ tickets: tickets.book, openByTicket: tickets.open, refusals },
     frameAncestors: config.http.frameAncestors,
   })
+  const uploading = {
+    ...{ tickets: tickets.book, receive: documents.receive, refusals },
+    bodyLimits: config.uploads,
+  }
+  postByTicketRoute(app, uploading)
   app.register((raw, _options, done) => {
     // What comes is nobody's to parse: bytes of whatever type was asked for.
     raw.removeAllContentTypeParsers()
     raw.addContentTypeParser('*', (_request, _payload, parsed) => {
       parsed(null)
     })
-    putByTicketRoute(raw, {
-      ...{ tickets: tickets.book, receive: documents.receive, refusals },
-      bodyLimits: config.uploads,
-    })
+    putByTicketRoute(raw, uploading)
     done()
   })
 }

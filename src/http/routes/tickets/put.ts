@@ -1,6 +1,4 @@
 import type { ReceiveUpload } from '../../../documents/receive-upload.js'
-import { StrongroomError } from '../../../errors/strongroom-error.js'
-import { asUser } from '../../../log-context.js'
 import type { TicketBook } from '../../../tickets/ticket-book.js'
 import type { App } from '../../app-type.js'
 import { receiveBody } from '../../bytes/receive-body.js'
@@ -10,7 +8,7 @@ import { callerOf } from '../../plugins/actor.js'
 import type { Refusals } from '../../plugins/refusals.js'
 import { receivedDocument } from '../../schemas/document-schemas.js'
 import { openTicketParams } from '../../schemas/ticket-schemas.js'
-import { actorOf } from './open.js'
+import { uploadTicketIn } from './upload-ticket.js'
 
 interface Use {
   readonly tickets: Pick<TicketBook, 'idIn' | 'useForUpload'>
@@ -36,20 +34,9 @@ export function putByTicketRoute(app: App, use: Use): void {
       },
     },
     async (request) => {
-      const caller = callerOf(request)
-      const ticketId = tickets.idIn(request.params.ticket)
-      if (ticketId === undefined) {
-        await refusals.note(caller, 'unauthenticated')
-        throw new StrongroomError('not_found')
-      }
-      const ticket = await tickets.useForUpload(ticketId)
-      if (ticket === undefined) {
-        const facts = { action: 'ticket.refused', subjectId: ticketId } as const
-        await refusals.note(caller, 'ticket_over', facts)
-        throw new StrongroomError('ticket_over')
-      }
-      const actor = actorOf(ticket, caller)
-      asUser(actor.userId)
+      const { ticket, actor } = await uploadTicketIn(request.params.ticket, callerOf(request), {
+        ...{ tickets, refusals },
+      })
       const { id, key, state } = await receive(actor, ticket, {
         contentType: mediaTypeOf(request.headers['content-type']),
         length: lengthOf(request.headers['content-length']),
