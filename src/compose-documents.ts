@@ -1,11 +1,15 @@
 import type { AuditLog } from './audit/audit-log.js'
+import type { BlobStore } from './blobs/blob-store.js'
 import type { Config } from './config.js'
 import type { AllStores } from './db/stores.js'
+import { abortParts } from './documents/abort-parts.js'
 import { askForUpload } from './documents/ask-for-upload.js'
+import { completeParts } from './documents/complete-parts.js'
 import { confirmUpload } from './documents/confirm-upload.js'
 import { documentNotes } from './documents/document-facts.js'
 import type { DocumentRights } from './documents/document-rights.js'
 import { listDocuments } from './documents/list-documents.js'
+import { partsUploads } from './documents/parts-upload.js'
 import { receiveUpload } from './documents/receive-upload.js'
 import { tidyDocuments } from './documents/tidy-documents.js'
 import type { PurgeFile } from './files/delete-file.js'
@@ -25,6 +29,7 @@ interface Parts extends Omit<UploadDependencies, 'db' | 'ownFiles' | 'keyRing'> 
   readonly db: Transactions<AllStores>
   readonly audit: AuditLog
   readonly keyRing: KeyRing
+  readonly blobs: Pick<BlobStore, 'open'>
   readonly rights: DocumentRights
   readonly tickets: TicketBook
   readonly assignments: Assignments
@@ -49,12 +54,18 @@ export function wireDocuments(parts: Parts) {
     },
   }
   const tidy = tidyDocuments(use)
+  const confirm = confirmUpload(use)
   return {
     services: {
       ask: askForUpload(use),
       receive: receiveUpload(use),
-      confirm: confirmUpload(use),
+      confirm,
       list: listDocuments(use),
+      parts: {
+        ...partsUploads(use),
+        complete: completeParts({ ...use, confirm }),
+        abort: abortParts(use),
+      },
     },
     jobHandlers: {
       [TIDY_DOCUMENTS]: (_job: unknown, context: { readonly signal: AbortSignal }) => tidy(context),

@@ -296,7 +296,7 @@ async function wire(parts: Parts) {
   })
   const documents = wireDocuments({
     ...{ ...uploading, config, log, rights, tickets: tickets.services.book, assignments },
-    ...{ purge: files.purge, jobs: waking, onProblem },
+    ...{ purge: files.purge, jobs: waking, onProblem, blobs },
   })
   const telling = wireOutbox({ settings: config.outbox, outbox, db, log, traced })
   const moving = {

@@ -6,9 +6,10 @@ import { run } from './run.js'
 import { sealedNotesTable } from './sealed-notes-table.js'
 import { violatedReference } from './sql-errors.js'
 
-const SELECT = `select d.file_id as "fileId", d.family, d.kind, d.key, d.owner_id as "ownerId",
+/** Read with what it joins as a row of its own. */
+export const SELECT_DOCUMENT = `select d.file_id as "fileId", d.family, d.kind, d.key, d.owner_id as "ownerId",
     d.uploader_id as "uploaderId", d.space_id as "spaceId", d.record_type_id as "recordTypeId",
-    d.clinic_hash as "clinicHash", d.state, d.created_at as "createdAt", d.updated_at as "updatedAt",
+    d.clinic_hash as "clinicHash", d.state, d.in_parts as "inParts", d.created_at as "createdAt", d.updated_at as "updatedAt",
     d.expires_at as "expiresAt", n.note_id as "noteId", n.sealed,
     n.user_key_version as "userKeyVersion"
   from documents d left join sealed_notes n on n.note_id = d.note_id`
@@ -16,18 +17,21 @@ const SELECT = `select d.file_id as "fileId", d.family, d.kind, d.key, d.owner_i
 const insert: Query = {
   name: 'documents-insert',
   text: `insert into documents (file_id, family, kind, key, owner_id, uploader_id, space_id,
-      record_type_id, clinic_hash, state, note_id, created_at, updated_at, expires_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+      record_type_id, clinic_hash, state, note_id, created_at, updated_at, expires_at, in_parts)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 }
-const find: Query = { name: 'documents-find', text: `${SELECT} where d.file_id = $1` }
-const findByKey: Query = { name: 'documents-find-by-key', text: `${SELECT} where d.key = $1` }
+const find: Query = { name: 'documents-find', text: `${SELECT_DOCUMENT} where d.file_id = $1` }
+const findByKey: Query = {
+  name: 'documents-find-by-key',
+  text: `${SELECT_DOCUMENT} where d.key = $1`,
+}
 const lock: Query = {
   name: 'documents-lock',
-  text: `${SELECT} where d.file_id = $1 for update of d`,
+  text: `${SELECT_DOCUMENT} where d.file_id = $1 for update of d`,
 }
 const list: Query = {
   name: 'documents-list',
-  text: `${SELECT} where d.file_id = any($1::uuid[])`,
+  text: `${SELECT_DOCUMENT} where d.file_id = any($1::uuid[])`,
 }
 /** What was said beforehand has served once the bytes are there, which say it themselves, or never will be. */
 const setState: Query = {
@@ -53,25 +57,31 @@ const giveUp: Query = {
 }
 const unconfirmed: Query = {
   name: 'documents-unconfirmed',
-  text: `${SELECT} join files f on f.file_id = d.file_id
+  text: `${SELECT_DOCUMENT} join files f on f.file_id = d.file_id
     where d.state = 'uploading' and f.awaits_until < $1 and f.deleted_at is null
       and not exists (select from legal_holds h where h.released_at is null
         and (h.file_id = f.file_id or h.person_id = f.owner_id))
     order by f.awaits_until, d.file_id limit $2`,
 }
 
-type Columns = Omit<DocumentRow, 'note'> & {
+export type DocumentColumns = Omit<DocumentRow, 'note'> & {
   readonly [name in keyof StoredNote]: StoredNote[name] | null
 }
 
-function toRow({ noteId, sealed, userKeyVersion, ...row }: Columns): DocumentRow {
+export function toDocumentRow({
+  noteId,
+  sealed,
+  userKeyVersion,
+  ...row
+}: DocumentColumns): DocumentRow {
   const isThere = noteId !== null && sealed !== null && userKeyVersion !== null
   return { ...row, note: isThere ? { noteId, sealed, userKeyVersion } : null }
 }
 
 const forget: Query = {
   name: 'documents-forget',
-  text: `delete from documents where state = 'failed' and updated_at < $1`,
+  text: `delete from documents where state = 'failed' and updated_at < $1
+      and not exists (select from document_parts p where p.document_id = documents.file_id)`,
 }
 
 /** A type may be deleted between the first look at it and the commit. */
@@ -86,8 +96,8 @@ async function withKnownType(insertion: () => Promise<void>): Promise<void> {
 
 export function documentsTable(sql: Sql): DocumentStore {
   const one = async (query: Query, value: string) => {
-    const [row] = await sql.rows<Columns>(query, [value])
-    return row === undefined ? undefined : toRow(row)
+    const [row] = await sql.rows<DocumentColumns>(query, [value])
+    return row === undefined ? undefined : toDocumentRow(row)
   }
   return {
     insert: async (row) => {
@@ -97,18 +107,18 @@ export function documentsTable(sql: Sql): DocumentStore {
         run(sql, insert, [
           ...[row.fileId, row.family, row.kind, row.key, row.ownerId, row.uploaderId],
           ...[row.spaceId, row.recordTypeId, row.clinicHash, row.state, note?.noteId ?? null],
-          ...[row.createdAt, row.updatedAt, row.expiresAt],
+          ...[row.createdAt, row.updatedAt, row.expiresAt, row.inParts],
         ]),
       )
     },
     find: (fileId) => one(find, fileId),
     findByKey: (key) => one(findByKey, key),
     lock: (fileId) => one(lock, fileId),
-    list: async (fileIds) => (await sql.rows<Columns>(list, [fileIds])).map(toRow),
+    list: async (fileIds) => (await sql.rows<DocumentColumns>(list, [fileIds])).map(toDocumentRow),
     setState: (fileId, state, at) => run(sql, setState, [fileId, state, at]),
     giveUp: async (at) => (await sql.rows<{ count: number }>(giveUp, [at]))[0]?.count ?? 0,
     forget: (before) => run(sql, forget, [before]),
     unconfirmed: async (at, limit) =>
-      (await sql.rows<Columns>(unconfirmed, [at, limit])).map(toRow),
+      (await sql.rows<DocumentColumns>(unconfirmed, [at, limit])).map(toDocumentRow),
   }
 }

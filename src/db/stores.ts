@@ -1,7 +1,7 @@
 import type { AlertStore } from '../alerts/ports.js'
 import { type AuditWriter, type WritingScope } from '../audit/coded-events.js'
 import type { AuditMonthStore, ReportStore, SealStore, VerifyStore } from '../audit/ports.js'
-import type { DocumentStore } from '../documents/ports.js'
+import type { DocumentPartStore, DocumentStore } from '../documents/ports.js'
 import type { EmergencyStore } from '../emergency/ports.js'
 import type { ErasureStore, HoldStore } from '../erasure/ports.js'
 import { isStrongroomError } from '../errors/strongroom-error.js'
@@ -25,6 +25,7 @@ import { auditSealsTable } from './audit-seals-table.js'
 import { auditVerifyTable } from './audit-verify-table.js'
 import type { Database, Sql } from './database.js'
 import { deploymentKeysTable } from './deployment-keys-table.js'
+import { documentPartsTable } from './document-parts-table.js'
 import { documentsTable } from './documents-table.js'
 import { emergenciesTable } from './emergencies-table.js'
 import { erasuresTable } from './erasures-table.js'
@@ -60,6 +61,7 @@ export interface AllStores extends RecordStores {
   readonly permissions: PermissionStore
   readonly tickets: TicketStore
   readonly documents: DocumentStore
+  readonly documentParts: DocumentPartStore
   readonly outbox: OutboxStore
   readonly seals: SealStore
   readonly verify: VerifyStore
@@ -157,6 +159,7 @@ function storesOn(sql: Sql, { place, outbox }: Appending): AllStores {
     permissions: permissionsTable(sql),
     tickets: ticketsTable(sql),
     documents: documentsTable(sql),
+    documentParts: documentPartsTable(sql),
     outbox: outboxTable(sql),
   }
 }

@@ -5,13 +5,13 @@ import { run, touches } from './run.js'
 const insert: Query = {
   name: 'tickets-insert',
   text: `insert into tickets (ticket_id, user_id, service, roles, action, file_id, kind, created_at,
-      opens_until, serves_until, login_subject, login_token_id, login_epoch)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+      opens_until, serves_until, login_subject, login_token_id, login_epoch, part_number)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 }
 const find: Query = {
   name: 'tickets-find',
   text: `select ticket_id as "ticketId", user_id as "userId", service, roles, action,
-      file_id as "fileId", kind, created_at as "createdAt", opens_until as "opensUntil",
+      file_id as "fileId", kind, part_number as "partNumber", created_at as "createdAt", opens_until as "opensUntil",
       serves_until as "servesUntil", login_subject as subject, login_token_id as "tokenId",
       login_epoch as epoch, opened_at as "openedAt", client_hash as client, cookie_hash as cookie,
       ended_at as "endedAt"
@@ -47,7 +47,12 @@ export function ticketsTable(sql: Sql): TicketStore {
       await run(sql, insert, [
         ...[ticketId, userId, service, roles, action, fileId, kind, ticket.createdAt],
         ...[ticket.opensUntil, ticket.servesUntil],
-        ...[login?.subject ?? null, login?.tokenId ?? null, login?.epoch ?? null],
+        ...[
+          login?.subject ?? null,
+          login?.tokenId ?? null,
+          login?.epoch ?? null,
+          ticket.partNumber,
+        ],
       ])
     },
     find: async (ticketId) => {

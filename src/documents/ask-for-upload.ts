@@ -1,37 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import type { Actor } from '../audit/audit-events.js'
-import { type AuditLog, auditEvent } from '../audit/audit-log.js'
-import { StrongroomError } from '../errors/strongroom-error.js'
-import { parseHexDigest } from '../files/content-digest.js'
-import { cleanFileName } from '../files/file-name.js'
-import type { IncomingLimits } from '../files/seal-incoming.js'
-import { checkQuota } from '../files/upload-file.js'
-import type { IndexHash } from '../keys/index-hash.js'
-import { isPersonId, isPortalId } from '../people/portal-id.js'
-import type { Transactions } from '../ports/transactions.js'
-import { limitsOf } from '../records/upload-record.js'
 import type { AskedWith, IssuedTicket, TicketBook } from '../tickets/ticket-book.js'
-import type { DocumentFacts, DocumentNotes } from './document-facts.js'
-import { clinicalKey, plainKey } from './document-key.js'
-import type { DocumentRights } from './document-rights.js'
-import { notingRefusal } from './noting-refusal.js'
-import type { DocumentFamily, DocumentRow, DocumentStores } from './ports.js'
-
-/** The type of record a patient's document becomes where none is named. */
-export const CLINICAL_DOCUMENT = 'clinical-document'
-
-export interface UploadAsk {
-  readonly family: DocumentFamily
-  /** Whose record it becomes; absent: the caller's own document. */
-  readonly patientId?: string | undefined
-  readonly recordTypeId?: string | undefined
-  readonly clinicId?: string | undefined
-  readonly filename: string
-  readonly contentType: string
-  /** Bytes. */
-  readonly size?: number | undefined
-  readonly sha256?: string | undefined
-}
+import { type NewPlaceUse, newPlace, type UploadAsk } from './new-place.js'
 
 /** A place for one document: where its bytes go, and what has to be said with them. */
 export interface UploadPlace {
@@ -41,24 +10,8 @@ export interface UploadPlace {
   readonly ticket: IssuedTicket
 }
 
-export interface DocumentSettings {
-  /** Types a document may be of. */
-  readonly contentTypes: readonly string[]
-  /** The space whose key opens documents that are in no order. */
-  readonly spaceId: string
-  /** Days after which what nobody confirmed is removed. */
-  readonly expiryDays: number
-}
-
-interface Dependencies {
-  readonly db: Transactions<DocumentStores>
-  readonly audit: AuditLog
-  readonly hash: Pick<IndexHash, 'of'>
-  readonly notes: DocumentNotes
-  readonly rights: Pick<DocumentRights, 'checkAsker'>
+interface Dependencies extends NewPlaceUse {
   readonly tickets: Pick<TicketBook, 'forUpload'>
-  readonly settings: DocumentSettings
-  readonly limits: IncomingLimits & { readonly quotaBytes: number }
 }
 
 export type AskForUpload = (actor: Actor, ask: UploadAsk, token: AskedWith) => Promise<UploadPlace>
@@ -69,85 +22,13 @@ export type AskForUpload = (actor: Actor, ask: UploadAsk, token: AskedWith) => P
  * `assignments_unavailable`.
  */
 export function askForUpload(use: Dependencies): AskForUpload {
-  const { db, hash, notes, rights, tickets } = use
+  const { prepare, insert } = newPlace(use)
   return async (actor, ask, token) => {
-    const { patientId, family } = ask
-    if (patientId !== undefined && !isPersonId(patientId)) throw notAnId('patientId')
-    await rights.checkAsker(actor, patientId, 'document.presign')
-    const recordTypeId = patientId === undefined ? null : (ask.recordTypeId ?? CLINICAL_DOCUMENT)
-    const about = { action: 'document.presign', patientId } as const
-    const facts = await notingRefusal(use, actor, about, () => factsOf(use, ask, recordTypeId))
-    const [fileId, at] = [randomUUID(), new Date()]
-    const ownerId = patientId ?? actor.userId
-    const kind = patientId === undefined ? 'document' : 'record'
-    const { row: ticket, issued } = tickets.forUpload(
-      actor,
-      { fileId, kind, seconds: undefined },
-      token,
-    )
-    const named = { fileId, contentType: facts.contentType, at }
-    const owner = { id: ownerId, isPatient: patientId !== undefined }
-    const row: DocumentRow = {
-      ...{ fileId, family, kind, ownerId, uploaderId: actor.userId, recordTypeId },
-      key: family === 'presign' ? plainKey(named) : clinicalKey(hash, owner, named),
-      spaceId: kind === 'record' ? null : use.settings.spaceId,
-      clinicHash: ask.clinicId === undefined ? null : clinicHashOf(hash, ask.clinicId),
-      state: 'Awaiting',
-      note: await notes.seal(ownerId, facts),
-      ...{ createdAt: at, updatedAt: at, expiresAt: issued.opensUntil },
-    }
-    await db.transaction(async (stores) => {
-      const { spaceId } = row
-      const people = [ownerId, actor.userId, ...(spaceId === null ? [] : [spaceId])]
-      await stores.files.ensurePeople(people)
-      if (kind === 'document') {
-        await checkQuota(stores, ownerId, facts.size ?? 0, use.limits.quotaBytes)
-      }
-      await stores.documents.insert(row)
-      await stores.tickets.insert(ticket)
-      await stores.audit.append(
-        auditEvent(actor, {
-          ...{ action: 'document.presign', outcome: 'success', fileId, patientId },
-          subjectId: ticket.ticketId,
-        }),
-      )
-    })
-    return { id: fileId, key: row.key, contentType: facts.contentType, ticket: issued }
+    const place = await prepare(actor, ask)
+    const { fileId, kind, facts } = place
+    const wish = { fileId, kind, seconds: undefined }
+    const { row: ticket, issued } = use.tickets.forUpload(actor, wish, token)
+    const { key } = await insert(actor, place, { inParts: false, until: issued.opensUntil, ticket })
+    return { id: fileId, key, contentType: facts.contentType, ticket: issued }
   }
-}
-
-/** Clinics are found again by it, and not known. */
-export const clinicHashOf = (hash: Pick<IndexHash, 'of'>, clinicId: string): Buffer =>
-  hash.of('clinic', clinicId)
-
-/** What is said of it, where that is allowed. */
-async function factsOf(
-  { db, settings, limits }: Dependencies,
-  ask: UploadAsk,
-  recordTypeId: string | null,
-): Promise<DocumentFacts> {
-  const own = {
-    maxBytes: limits.maxBytes,
-    allowedTypes: limits.allowedTypes.filter((type) => settings.contentTypes.includes(type)),
-  }
-  const type =
-    recordTypeId === null || !isPortalId(recordTypeId)
-      ? undefined
-      : await db.stores.types.find(recordTypeId)
-  if (recordTypeId !== null && type === undefined) throw notAnId('medicalRecordTypeId')
-  const { maxBytes, allowedTypes } = type === undefined ? own : limitsOf(type, own)
-  if (!allowedTypes.includes(ask.contentType)) throw new StrongroomError('type_not_allowed')
-  if (ask.size !== undefined && ask.size > maxBytes) {
-    throw new StrongroomError('file_too_large', { detail: `At most ${maxBytes} bytes are taken.` })
-  }
-  return {
-    filename: cleanFileName(ask.filename),
-    contentType: ask.contentType,
-    size: ask.size ?? null,
-    sha256: ask.sha256 === undefined ? null : parseHexDigest(ask.sha256).toString('hex'),
-  }
-}
-
-function notAnId(name: string): StrongroomError {
-  return new StrongroomError('invalid_field', { detail: `${name}: not known` })
 }

@@ -17,12 +17,13 @@ import { type DocumentSummary, summarizeDocument } from './document-summary.js'
 import { notingRefusal } from './noting-refusal.js'
 import type { DocumentRow, DocumentStores } from './ports.js'
 
+/** What is said of the bytes that were sent; what is not said is not asked of them. */
 export interface Confirmation {
   readonly key: string
   readonly patientId?: string | undefined
-  readonly contentType: string
+  readonly contentType?: string | undefined
   /** Bytes. */
-  readonly size: number
+  readonly size?: number | undefined
   readonly sha256?: string | undefined
 }
 
@@ -124,8 +125,9 @@ async function metadataOf(
 function checkSaid(row: DocumentRow, metadata: FileMetadata, said: Confirmation): void {
   const { patientId } = said
   if (patientId !== undefined && metadata.patient_id !== patientId) throw mismatch('patientId')
-  if (metadata.content_type !== said.contentType) throw mismatch('contentType')
-  if (metadata.size !== said.size) throw mismatch('size')
+  const { content_type: contentType, size } = metadata
+  if (contentType !== (said.contentType ?? contentType)) throw mismatch('contentType')
+  if (size !== (said.size ?? size)) throw mismatch('size')
   if (said.sha256 === undefined) return
   if (parseHexDigest(said.sha256).toString('hex') !== metadata.sha256) {
     throw new StrongroomError('digest_mismatch', { extra: { file_id: row.fileId } })

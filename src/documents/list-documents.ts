@@ -10,8 +10,8 @@ import type { Transactions } from '../ports/transactions.js'
 import type { WorkLog } from '../ports/work-log.js'
 import type { Assignments } from '../records/ports.js'
 import { factsOf } from '../records/record-access.js'
-import { clinicHashOf } from './ask-for-upload.js'
 import { type DocumentSummary, summarizeDocument } from './document-summary.js'
+import { clinicHashOf } from './new-place.js'
 import type { DocumentStores } from './ports.js'
 
 export interface DocumentListQuery {

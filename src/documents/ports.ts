@@ -27,6 +27,8 @@ export interface DocumentRow {
   readonly recordTypeId: string | null
   readonly clinicHash: Buffer | null
   readonly state: DocumentState
+  /** Whether its bytes come in parts, and it is whole when somebody says so. */
+  readonly inParts: boolean
   /** What was said of it beforehand; gone with its owner's keys, or once it is complete. */
   readonly note: StoredNote | null
   readonly createdAt: Date
@@ -53,8 +55,31 @@ export interface DocumentStore {
   unconfirmed(at: Date, limit: number): Promise<DocumentRow[]>
 }
 
+/** One part that has come: a file of its own that waits. */
+export interface DocumentPartRow {
+  readonly documentId: string
+  /** From 1. */
+  readonly partNumber: number
+  readonly fileId: string
+  /** Bytes. */
+  readonly size: number
+}
+
+/** To be changed with the document locked. */
+export interface DocumentPartStore {
+  /** Takes the place of one of the same number: the file that was that one. */
+  put(row: DocumentPartRow, at: Date): Promise<string | undefined>
+  /** By number. */
+  list(documentId: string): Promise<DocumentPartRow[]>
+  /** The files they were. */
+  remove(documentId: string): Promise<string[]>
+  /** Documents that were given up and still have parts, which no hold keeps. */
+  leftOver(limit: number): Promise<DocumentRow[]>
+}
+
 export interface DocumentStores extends FileStores {
   readonly documents: DocumentStore
+  readonly documentParts: DocumentPartStore
   readonly tickets: TicketStore
   readonly audit: AuditStore
   readonly jobs: JobStore

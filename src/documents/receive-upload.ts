@@ -1,21 +1,15 @@
 import type { Actor } from '../audit/audit-events.js'
-import { type AuditLog, auditEvent } from '../audit/audit-log.js'
+import type { AuditLog } from '../audit/audit-log.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
-import { committing, insertVersionRows, versionRows } from '../files/commit-upload.js'
-import { verifyDigests } from '../files/content-digest.js'
-import type { IncomingLimits, SealedUpload, SealIncoming } from '../files/seal-incoming.js'
-import { checkQuota } from '../files/upload-file.js'
+import type { PurgeFile } from '../files/delete-file.js'
 import type { UploadSlots } from '../files/upload-slots.js'
-import type { IndexHash } from '../keys/index-hash.js'
-import type { KeyRing } from '../keys/key-ring.js'
-import type { Transactions } from '../ports/transactions.js'
-import { limitsOf } from '../records/upload-record.js'
 import type { TicketRow } from '../tickets/ports.js'
 import type { DocumentFacts, DocumentNotes } from './document-facts.js'
 import type { DocumentRights } from './document-rights.js'
-import { newDocument } from './new-document.js'
 import { notingRefusal } from './noting-refusal.js'
-import type { DocumentRow, DocumentState, DocumentStores } from './ports.js'
+import type { DocumentState } from './ports.js'
+import { type ReceivedPart, receivePart } from './receive-part.js'
+import { notAsAsked, type TakeBytesUse, takeBytes } from './take-bytes.js'
 
 /** What comes by an upload ticket: not trusted, to be read once. */
 export interface IncomingDocument {
@@ -34,19 +28,17 @@ export interface ReceivedDocument {
   readonly id: string
   readonly key: string
   readonly state: DocumentState
+  /** Where it was one part. */
+  readonly part?: ReceivedPart | undefined
 }
 
-interface Dependencies {
-  readonly db: Transactions<DocumentStores>
+interface Dependencies extends TakeBytesUse {
   readonly audit: AuditLog
-  readonly hash: Pick<IndexHash, 'fingerprint'>
-  readonly keyRing: Pick<KeyRing, 'wrapFileKey'>
   readonly notes: DocumentNotes
   readonly rights: Pick<DocumentRights, 'checkAsker'>
-  readonly seal: SealIncoming
   readonly slots: UploadSlots
-  readonly settings: { readonly expiryDays: number }
-  readonly limits: IncomingLimits & { readonly quotaBytes: number }
+  readonly purge: PurgeFile
+  readonly onProblem: (error: unknown) => void
 }
 
 export type ReceiveUpload = (
@@ -55,62 +47,45 @@ export type ReceiveUpload = (
   incoming: IncomingDocument,
 ) => Promise<ReceivedDocument>
 
-const DAY_MS = 86_400_000
-
 /**
- * Takes the bytes a document was given a place for, by the rights its person has now. They have to be what was said
- * beforehand. The ticket is spent with the commit: a failed try costs nothing.
+ * Takes the bytes a document, or one part of it, was given a place for, by the rights its person has now. They have to
+ * be what was said beforehand. The ticket is spent with the commit: a failed try costs nothing.
  * Throws `ticket_over` (another was first), `content_mismatch`, `digest_mismatch`, `not_assigned` and what sealing throws.
  */
 export function receiveUpload(use: Dependencies): ReceiveUpload {
   const { db, notes, rights, slots } = use
-  const sealAndCommit = sealingAndCommitting(use)
+  const takeWhole = takeBytes(use)
+  const takePart = receivePart(use)
   return async (actor, ticket, incoming) => {
+    // A ticket that is good now is good for what takes its time.
     const beganAt = new Date()
     const row = await db.stores.documents.find(ticket.fileId)
     if (row?.state !== 'Awaiting') throw new StrongroomError('ticket_over')
     const patientId = row.kind === 'record' ? row.ownerId : undefined
     await rights.checkAsker(actor, patientId, 'document.receive')
     const facts = await notes.open(row)
-    const take = async () => {
-      if (incoming.key !== undefined && incoming.key !== row.key) throw notAsAsked('key')
-      checkHeaders(facts, incoming)
-      return await slots.run(() => sealAndCommit(actor, { ticket, row, facts, incoming, beganAt }))
+    const { ticketId, userId, partNumber } = ticket
+    const claim = {
+      ticketId,
+      spend: async ({ tickets }: Pick<typeof db.stores, 'tickets'>) =>
+        await tickets.end(ticketId, userId, beganAt),
     }
-    const { fileId } = row
-    const about = { fileId, patientId, subjectId: ticket.ticketId }
+    const { fileId, key } = row
+    const take = async (): Promise<ReceivedDocument> => {
+      if (incoming.key !== undefined && incoming.key !== key) throw notAsAsked('key')
+      const { bytes, sha256 } = incoming
+      if (partNumber === null) checkHeaders(facts, incoming)
+      return await slots.run(async () => {
+        const taken = { row, facts, bytes, sha256, claim }
+        if (partNumber === null) {
+          return { id: fileId, key, state: await takeWhole(actor, taken) }
+        }
+        const part = await takePart(actor, { ...taken, partNumber })
+        return { id: fileId, key, state: row.state, part }
+      })
+    }
+    const about = { fileId, patientId, subjectId: ticketId }
     return await notingRefusal(use, actor, { action: 'document.receive', ...about }, take)
-  }
-}
-
-interface Taking {
-  readonly ticket: TicketRow
-  readonly row: DocumentRow
-  readonly facts: DocumentFacts
-  readonly incoming: IncomingDocument
-  /** A ticket that was good then is good for what takes its time. */
-  readonly beganAt: Date
-}
-
-function sealingAndCommitting(use: Dependencies) {
-  const { db, seal, limits } = use
-  const commit = committingDocument(use)
-  /** Of its type as it is today; a type that is asked for cannot be removed. */
-  const mostOf = async ({ recordTypeId }: DocumentRow) => {
-    const type = recordTypeId === null ? undefined : await db.stores.types.find(recordTypeId)
-    return type === undefined ? limits.maxBytes : limitsOf(type, limits).maxBytes
-  }
-  return async (actor: Actor, { ticket, row, facts, incoming, beganAt }: Taking) => {
-    const { contentType, filename } = facts
-    const most = await mostOf(row)
-    const sealed = await seal(
-      { filename, contentType, contentDigest: undefined, bytes: incoming.bytes },
-      { maxBytes: Math.min(facts.size ?? most, most), allowedTypes: [contentType] },
-    )
-    return await committing(sealed, async () => {
-      checkContent(facts, incoming, sealed)
-      return await commit(actor, { ticket, row, sealed, filename, beganAt })
-    })
   }
 }
 
@@ -118,63 +93,5 @@ function checkHeaders(facts: DocumentFacts, { contentType, length }: IncomingDoc
   if (contentType !== facts.contentType) throw notAsAsked('Content-Type')
   if (length !== undefined && facts.size !== null && length !== facts.size) {
     throw notAsAsked('Content-Length')
-  }
-}
-
-function checkContent(facts: DocumentFacts, { sha256 }: IncomingDocument, sealed: SealedUpload) {
-  if (facts.size !== null && sealed.size !== facts.size) throw notAsAsked('size')
-  const said = facts.sha256 === null ? [] : [Buffer.from(facts.sha256, 'hex')]
-  verifyDigests(sealed.sha256, sha256 === undefined ? said : [...said, sha256])
-}
-
-function notAsAsked(what: string): StrongroomError {
-  return new StrongroomError('content_mismatch', { detail: `${what}: not what was asked for` })
-}
-
-interface Commit extends Pick<Taking, 'ticket' | 'row' | 'beganAt'> {
-  readonly sealed: SealedUpload
-  readonly filename: string
-}
-
-function committingDocument({ db, hash, keyRing, settings, limits }: Dependencies) {
-  return async (
-    actor: Actor,
-    { ticket, row, sealed, filename, beganAt }: Commit,
-  ): Promise<ReceivedDocument> => {
-    const { fileId, ownerId, uploaderId, family, kind, key } = row
-    const { file, metadata, grants } = newDocument(row, sealed, filename)
-    const rows = await versionRows(keyRing, sealed, {
-      ...{ file, metadata, grants, createdBy: uploaderId, createdAt: file.createdAt },
-    })
-    const isConfirmed = family === 'docs'
-    const state = isConfirmed ? 'uploading' : 'Completed'
-    const awaitsUntil = new Date(file.createdAt.getTime() + settings.expiryDays * DAY_MS)
-    await db.transaction(async (stores) => {
-      const { documents, files, tickets } = stores
-      await files.lockOwner(ownerId)
-      const now = await documents.lock(fileId)
-      const isFirst = now?.state === 'Awaiting'
-      if (!isFirst || !(await tickets.end(ticket.ticketId, ticket.userId, beganAt))) {
-        throw new StrongroomError('ticket_over')
-      }
-      if (kind === 'document') await checkQuota(stores, ownerId, sealed.size, limits.quotaBytes)
-      const fingerprint = hash.fingerprint(sealed.sha256, ownerId)
-      if (!(await files.insertFile(file, fingerprint, isConfirmed ? awaitsUntil : undefined))) {
-        throw new StrongroomError('conflict')
-      }
-      for (const grant of grants) await files.insertGrant(grant)
-      await insertVersionRows(files, sealed, rows)
-      await documents.setState(fileId, state, file.createdAt)
-      await stores.audit.append(
-        auditEvent(actor, {
-          action: isConfirmed ? 'document.receive' : 'document.upload',
-          ...{ outcome: 'success', fileId, version: 1, bytes: sealed.size },
-          patientId: kind === 'record' ? ownerId : undefined,
-          grantId: grants.find(({ userId }) => userId === actor.userId)?.grantId,
-          subjectId: ticket.ticketId,
-        }),
-      )
-    })
-    return { id: fileId, key, state }
   }
 }

@@ -1,6 +1,7 @@
 import { systemActor } from '../audit/system-actor.js'
 import type { PurgeFile } from '../files/delete-file.js'
 import type { Transactions } from '../ports/transactions.js'
+import { discardParts } from './abort-parts.js'
 import { discardDocument } from './discard-document.js'
 import type { DocumentStores } from './ports.js'
 
@@ -24,6 +25,7 @@ export function tidyDocuments(use: Dependencies) {
     const at = new Date()
     await documents.giveUp(new Date(at.getTime() - GRACE_MS))
     await documents.forget(new Date(at.getTime() - KEPT_MS))
+    await discardLeftParts(use, signal)
     for (;;) {
       const rows = await documents.unconfirmed(at, BATCH)
       for (const row of rows) {
@@ -32,5 +34,17 @@ export function tidyDocuments(use: Dependencies) {
       }
       if (rows.length < BATCH) return
     }
+  }
+}
+
+/** Parts of what was never made whole. */
+async function discardLeftParts(use: Dependencies, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const rows = await use.db.stores.documentParts.leftOver(BATCH)
+    for (const row of rows) {
+      signal.throwIfAborted()
+      await discardParts(use, systemActor('documents'), row, 'unconfirmed')
+    }
+    if (rows.length < BATCH) return
   }
 }

@@ -51,7 +51,14 @@ export interface IncomingLimits {
   readonly allowedTypes: readonly string[]
 }
 
-export type SealIncoming = (file: IncomingFile, limits: IncomingLimits) => Promise<SealedUpload>
+/** The same for one body: 'any' for a piece of a file, which is of no type by itself. */
+export interface SealLimits {
+  /** Bytes. */
+  readonly maxBytes: number
+  readonly allowedTypes: readonly string[] | 'any'
+}
+
+export type SealIncoming = (file: IncomingFile, limits: SealLimits) => Promise<SealedUpload>
 
 interface Dependencies {
   readonly blobs: Pick<BlobStore, 'put' | 'remove'>
@@ -75,7 +82,10 @@ export function sealIncoming(use: Dependencies): SealIncoming {
     const source = counted(file.bytes, limits.maxBytes)[Symbol.asyncIterator]()
     const head = await readHead(source, 2 ** segmentSizeLog2)
     const first = Buffer.concat(head.chunks).subarray(0, sniffLength)
-    const contentType = await sniffType(first, file.contentType, limits.allowedTypes)
+    const contentType =
+      limits.allowedTypes === 'any'
+        ? 'application/octet-stream'
+        : await sniffType(first, file.contentType, limits.allowedTypes)
     const sealedId = randomUUID()
     // A body of one segment needs no intent: the two-way sweep covers it.
     if (!head.ended) await db.stores.files.insertIntent(sealedId, new Date())

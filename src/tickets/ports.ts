@@ -24,6 +24,8 @@ export interface TicketRow {
   /** The file it is for; of an upload the one its bytes become. */
   readonly fileId: string
   readonly kind: FileKind
+  /** Of what comes in parts the one it takes; null: the whole. */
+  readonly partNumber: number | null
   readonly createdAt: Date
   /** Until when it can be opened for the first time. */
   readonly opensUntil: Date

@@ -76,6 +76,8 @@ const serving = (ticket: ReadingTicket, cookie?: string) =>
 export interface UploadWish {
   readonly fileId: string
   readonly kind: FileKind
+  /** Of what comes in parts the one that is to come; absent: the whole. */
+  readonly partNumber?: number | undefined
   /** Wished for; absent: as the settings say. */
   readonly seconds: number | undefined
 }
@@ -152,7 +154,7 @@ export function ticketBook({ db, hash, settings, permit, rolesOf }: Dependencies
   /** The row of a new one; `goesOn`: how long it serves whoever opened it. */
   function draw(
     actor: Actor,
-    wish: Pick<UploadWish, 'fileId' | 'kind'> & { readonly action: AnyTicketAction },
+    wish: Pick<UploadWish, 'fileId' | 'kind' | 'partNumber'> & { readonly action: AnyTicketAction },
     { seconds, goesOn }: { readonly seconds: number; readonly goesOn: number },
     token: AskedWith,
   ) {
@@ -166,6 +168,7 @@ export function ticketBook({ db, hash, settings, permit, rolesOf }: Dependencies
     const row: TicketRow = {
       ...{ ticketId: randomUUID(), userId: actor.userId, service: actor.service ?? null },
       ...{ roles: actor.roles, action: wish.action, fileId: wish.fileId, kind: wish.kind },
+      partNumber: wish.partNumber ?? null,
       ...{ createdAt, opensUntil, servesUntil: goesOn > 0 ? until(opens + goesOn) : opensUntil },
       login: token.login ?? null,
       ...{ openedAt: null, client: null, cookie: null, endedAt: null },
@@ -199,10 +202,10 @@ export function ticketBook({ db, hash, settings, permit, rolesOf }: Dependencies
     /** A ticket by which the bytes of one file are taken; to be inserted with what it is for. */
     forUpload(
       actor: Actor,
-      { fileId, kind, seconds = settings.uploadTicketSeconds }: UploadWish,
+      { seconds = settings.uploadTicketSeconds, ...wish }: UploadWish,
       token: AskedWith,
     ): { readonly row: TicketRow; readonly issued: IssuedTicket } {
-      return draw(actor, { action: 'upload', fileId, kind }, { seconds, goesOn: 0 }, token)
+      return draw(actor, { action: 'upload', ...wish }, { seconds, goesOn: 0 }, token)
     },
 
     /** The ticket, where it takes bytes now. It is spent when they are committed, not before. */

@@ -282,7 +282,7 @@ await t.test('addresses that are none', async (t) => {
   isProblem(t, await put(`${server.origin}/t/x`, data), 404, 'not_found')
   isProblem(t, await server.call(path), 410, 'ticket_over')
   const posted = await server.call(path, { method: 'POST', body: data })
-  isProblem(t, posted, 405)
+  isProblem(t, posted, 415, 'unsupported_media_type')
   const shown = await bert.post('/api/tickets', {
     file_id: await bert.file(pdf('to be shown')),
     action: 'view',

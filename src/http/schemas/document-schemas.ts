@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import type { ReceivedDocument } from '../../documents/receive-upload.js'
 import { pageEndProperties } from './paging.js'
 
 const time = Type.String({ format: 'date-time' })
@@ -52,8 +53,16 @@ export const receivedDocument = Type.Object({
   id: Type.String({ format: 'uuid' }),
   key: Type.String(),
   upload_status: Type.String({
-    description: 'uploading: to be confirmed. Completed: it is there.',
+    description: 'Awaiting: a part. uploading: to be confirmed. Completed: it is there.',
   }),
+  partNumber: Type.Optional(Type.Integer()),
+  size: Type.Optional(Type.Integer({ description: 'Bytes of the part.' })),
+  sha256: Type.Optional(Type.String({ description: 'Of the part.' })),
+})
+
+export const receivedBody = ({ id, key, state, part }: ReceivedDocument) => ({
+  ...{ id, key, upload_status: state },
+  ...part,
 })
 
 export const documentEntry = Type.Object({
@@ -76,3 +85,40 @@ export const documentList = Type.Object({
 export const documentParams = Type.Object({ id: Type.String() })
 
 export const documentUrl = Type.Object({ url: Type.String(), expires_at: time })
+
+export const partsUpload = Type.Object({
+  upload_id: Type.String({ format: 'uuid' }),
+  id: Type.String({ format: 'uuid', description: 'Of the document it becomes.' }),
+  key: Type.String(),
+  parts: Type.Array(Type.Object({ partNumber: Type.Integer(), size: Type.Integer() }), {
+    description: 'Those that have come.',
+  }),
+  minPartSize: Type.Integer({ description: 'Bytes of every part but the last.' }),
+  maxPartSize: Type.Integer(),
+  maxParts: Type.Integer(),
+  expires_at: time,
+})
+
+export const partsParams = Type.Object({ upload_id: Type.String() })
+
+export const partPlacesBody = Type.Object({
+  partNumbers: Type.Array(Type.Integer(), { minItems: 1, maxItems: 100 }),
+})
+
+export const partPlaces = Type.Object({
+  parts: Type.Array(
+    Type.Object({
+      partNumber: Type.Integer(),
+      url: Type.String({ description: 'Takes a PUT, once: tell it to nobody else.' }),
+      headers: Type.Record(Type.String(), Type.String()),
+      expires_at: time,
+    }),
+  ),
+})
+
+/** All of it may be left out; fields that are not known are passed over. */
+export const completeBody = Type.Object({
+  parts: Type.Optional(Type.Array(Type.Object({ partNumber: Type.Integer() }), { minItems: 1 })),
+  size: Type.Optional(size),
+  sha256: Type.Optional(sha256),
+})

@@ -8,7 +8,7 @@ import { withPostedForm } from '../../multipart/posted-form.js'
 import { type BodyLimits, uploadOf } from '../../multipart/upload-request.js'
 import { callerOf } from '../../plugins/actor.js'
 import type { Refusals } from '../../plugins/refusals.js'
-import { receivedDocument } from '../../schemas/document-schemas.js'
+import { receivedBody, receivedDocument } from '../../schemas/document-schemas.js'
 import { openTicketParams } from '../../schemas/ticket-schemas.js'
 import { uploadTicketIn } from './upload-ticket.js'
 
@@ -54,8 +54,7 @@ export function postByTicketRoute(app: App, { tickets, receive, refusals, bodyLi
       }))
       const status = statuses.find((each) => String(each) === wish)
       if (status === undefined) return await reply.code(204).send(null)
-      const { id, key, state } = received
-      return await reply.code(status).send({ id, key, upload_status: state })
+      return await reply.code(status).send(receivedBody(received))
     },
   )
 }

@@ -6,7 +6,7 @@ import { mediaTypeOf } from '../../media-type.js'
 import { type BodyLimits, digestOf } from '../../multipart/upload-request.js'
 import { callerOf } from '../../plugins/actor.js'
 import type { Refusals } from '../../plugins/refusals.js'
-import { receivedDocument } from '../../schemas/document-schemas.js'
+import { receivedBody, receivedDocument } from '../../schemas/document-schemas.js'
 import { openTicketParams } from '../../schemas/ticket-schemas.js'
 import { uploadTicketIn } from './upload-ticket.js'
 
@@ -37,7 +37,7 @@ export function putByTicketRoute(app: App, use: Use): void {
       const { ticket, actor } = await uploadTicketIn(request.params.ticket, callerOf(request), {
         ...{ tickets, refusals },
       })
-      const { id, key, state } = await receive(actor, ticket, {
+      const received = await receive(actor, ticket, {
         contentType: mediaTypeOf(request.headers['content-type']),
         length: lengthOf(request.headers['content-length']),
         sha256: digestOf(request),
@@ -46,7 +46,7 @@ export function putByTicketRoute(app: App, use: Use): void {
           minBytesPerSecond: bodyLimits.minBytesPerSecond,
         }),
       })
-      return { id, key, upload_status: state }
+      return receivedBody(received)
     },
   )
 }
