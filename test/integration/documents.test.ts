@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Database } from '../../src/db/database.js'
 import { askForUpload } from '../../src/documents/ask-for-upload.js'
+import { completeParts } from '../../src/documents/complete-parts.js'
 import { confirmUpload } from '../../src/documents/confirm-upload.js'
 import { documentNotes } from '../../src/documents/document-facts.js'
 import { documentRights } from '../../src/documents/document-rights.js'
+import { partsUploads } from '../../src/documents/parts-upload.js'
 import { receiveUpload } from '../../src/documents/receive-upload.js'
 import { tidyDocuments } from '../../src/documents/tidy-documents.js'
 import { purgeFile } from '../../src/files/delete-file.js'
@@ -42,14 +45,22 @@ async function makeDocuments(database: Database, folder: string) {
   }
   const [ask, receive] = [askForUpload(use), receiveUpload(use)]
   const anna = actor('anna')
-  const place = () =>
-    ask(
-      anna,
-      { family: 'docs', filename: 'a.txt', contentType },
-      { endsAt: undefined, login: undefined },
-    )
+  const token = { endsAt: undefined, login: undefined }
+  const place = () => ask(anna, { family: 'docs', filename: 'a.txt', contentType }, token)
+  const parts = partsUploads(use)
+  const confirm = confirmUpload(use)
   return {
-    ...{ service, anna, place, confirm: confirmUpload(use), tidy: tidyDocuments(use) },
+    ...{ service, anna, place, parts, confirm, tidy: tidyDocuments(use) },
+    complete: completeParts({ ...use, blobs, confirm }),
+    begin: () => parts.begin(anna, { filename: 'a.txt', contentType }),
+    part: async (id: string, partNumber: number, text: string) => {
+      const [drawn] = await parts.places(anna, id, [partNumber], token)
+      const ticket = await tickets.useForUpload(drawn?.ticket.ticketId ?? '')
+      if (ticket === undefined) throw new Error('its ticket is over')
+      const { bytes } = fileOf(text)
+      const said = { contentType: '', length: undefined, sha256: undefined }
+      return await receive(anna, ticket, { ...said, bytes })
+    },
     /** One whose bytes have come. */
     received: async (text: string) => {
       const made = await place()
@@ -116,16 +127,57 @@ async function isTidied(t: Test, database: Database, folder: string): Promise<vo
   t.equal((await confirm(anna, said(kept.key, 4))).id, kept.id)
 }
 
-for (const engine of engines) {
-  await t.test(`what is never completed is removed, ${engine}`, async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'strongroom-documents-'))
-    const created = await createMigratedDatabase(engine)
-    const database = await created.open()
-    t.teardown(async () => {
-      await database.close()
-      await created.drop()
-      await rm(folder, { recursive: true, force: true })
-    })
-    await isTidied(t, database, folder)
+async function partsAreTidied(t: Test, database: Database, folder: string): Promise<void> {
+  const made = await makeDocuments(database, folder)
+  const { service, anna, begin, part, complete, tidy, count, later } = made
+  const { blobs, db } = service
+  const all = async () => {
+    let found = 0
+    for await (const blob of blobs.list()) found += blob.length > 0 ? 1 : 0
+    return found
+  }
+  const [left, whole] = [await begin(), await begin()]
+  await part(left.id, 1, 'nobody makes this')
+  await part(left.id, 2, 'whole')
+  await part(whole.id, 1, 'replaced')
+  await part(whole.id, 1, 'alone')
+  t.equal(await all(), 3, 'what was replaced is gone')
+  t.match(await complete(anna, whole.id, {}), { id: whole.id, size: 5 })
+  t.same([await all(), await count('document_parts')], [3, 2], 'a part is gone with its whole')
+  const holdId = randomUUID()
+  await db.stores.holds.insert({
+    ...{ holdId, fileId: null, personId: anna.userId, reference: 'case-1' },
+    ...{ placedBy: 'x', placedAt: new Date(), releasedBy: null, releasedAt: null },
   })
+  await later(9)
+  await tidy({ signal })
+  t.match(await db.stores.documents.find(left.id), { state: 'failed' })
+  t.same([await all(), await count('document_parts')], [3, 2], 'a hold keeps them')
+  await database.script(`update documents set updated_at = updated_at - interval '40 days'`)
+  await tidy({ signal })
+  t.equal(await count('documents'), 2, 'and what they are parts of')
+  await db.stores.holds.release(holdId, 'x', new Date())
+  await tidy({ signal })
+  t.same([await all(), await count('document_parts')], [1, 0], 'then they are destroyed')
+  t.equal(await count('wrapped_file_keys'), 2, 'with their keys: those of the whole are left')
+  await t.rejects(complete(anna, left.id, {}), { code: 'ticket_over' })
+}
+
+for (const engine of engines) {
+  for (const [what, run] of [
+    ['what is never completed is removed', isTidied],
+    ['so are parts of what is never whole', partsAreTidied],
+  ] as const) {
+    await t.test(`${what}, ${engine}`, async (t) => {
+      const folder = await mkdtemp(join(tmpdir(), 'strongroom-documents-'))
+      const created = await createMigratedDatabase(engine)
+      const database = await created.open()
+      t.teardown(async () => {
+        await database.close()
+        await created.drop()
+        await rm(folder, { recursive: true, force: true })
+      })
+      await run(t, database, folder)
+    })
+  }
 }
