@@ -2,7 +2,6 @@ import type { Actor } from '../audit/audit-events.js'
 import { type AuditLog, auditEvent } from '../audit/audit-log.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import { committing, insertVersionRows, versionRows } from '../files/commit-upload.js'
-import { verifyDigests } from '../files/content-digest.js'
 import type { IncomingLimits, SealedUpload, SealIncoming } from '../files/seal-incoming.js'
 import { checkQuota } from '../files/upload-file.js'
 import type { UploadSlots } from '../files/upload-slots.js'
@@ -16,6 +15,7 @@ import type { DocumentRights } from './document-rights.js'
 import { newDocument } from './new-document.js'
 import { notingRefusal } from './noting-refusal.js'
 import type { DocumentRow, DocumentState, DocumentStores } from './ports.js'
+import { checkContent, checkHeaders } from './said-and-sent.js'
 
 /** What comes by an upload ticket: not trusted, to be read once. */
 export interface IncomingDocument {
@@ -109,23 +109,6 @@ function sealingAndCommitting(use: Dependencies) {
       return await commit(actor, { ticket, row, sealed, filename, beganAt })
     })
   }
-}
-
-function checkHeaders(facts: DocumentFacts, { contentType, length }: IncomingDocument): void {
-  if (contentType !== facts.contentType) throw notAsAsked('Content-Type')
-  if (length !== undefined && facts.size !== null && length !== facts.size) {
-    throw notAsAsked('Content-Length')
-  }
-}
-
-function checkContent(facts: DocumentFacts, { sha256 }: IncomingDocument, sealed: SealedUpload) {
-  if (facts.size !== null && sealed.size !== facts.size) throw notAsAsked('size')
-  const said = facts.sha256 === null ? [] : [Buffer.from(facts.sha256, 'hex')]
-  verifyDigests(sealed.sha256, sha256 === undefined ? said : [...said, sha256])
-}
-
-function notAsAsked(what: string): StrongroomError {
-  return new StrongroomError('content_mismatch', { detail: `${what}: not what was asked for` })
 }
 
 interface Commit extends Pick<Taking, 'ticket' | 'row' | 'beganAt'> {

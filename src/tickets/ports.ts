@@ -13,6 +13,9 @@ export interface TicketLogin {
   readonly epoch: number
 }
 
+/** Of what it is: an object in a bucket is a document that permissions open, and nothing else. */
+export type TicketKind = FileKind | 'object'
+
 export interface TicketRow {
   readonly ticketId: string
   readonly userId: string
@@ -23,7 +26,7 @@ export interface TicketRow {
   readonly action: AnyTicketAction
   /** The file it is for; of an upload the one its bytes become. */
   readonly fileId: string
-  readonly kind: FileKind
+  readonly kind: TicketKind
   readonly createdAt: Date
   /** Until when it can be opened for the first time. */
   readonly opensUntil: Date

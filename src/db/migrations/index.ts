@@ -13,6 +13,7 @@ import { accounts } from './0012-accounts.js'
 import { listsOfMany } from './0013-lists-of-many.js'
 import { tickets } from './0014-tickets.js'
 import { documents } from './0015-documents.js'
+import { buckets } from './0017-buckets.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -35,4 +36,5 @@ export const migrations: readonly Migration[] = [
   listsOfMany,
   tickets,
   documents,
+  buckets,
 ]

@@ -19,6 +19,7 @@ export interface TicketRouteServices {
     readonly open: OpenTicketUse['openByTicket']
   }
   readonly documents: { readonly receive: ReceiveUpload }
+  readonly buckets: { readonly receive: ReceiveUpload }
 }
 
 /** Asking for a ticket, and ending it. */
@@ -30,7 +31,13 @@ export function registerTicketRoutes(app: App, { tickets }: TicketRouteServices)
 /** Using one, which takes no token. */
 export function registerTicketUse(
   app: App,
-  { config, tickets, documents, refusals }: TicketRouteServices & { readonly refusals: Refusals },
+  {
+    config,
+    tickets,
+    documents,
+    buckets,
+    refusals,
+  }: TicketRouteServices & { readonly refusals: Refusals },
 ): void {
   openTicketRoute(app, {
     ...{ tickets: tickets.book, openByTicket: tickets.open, refusals },
@@ -43,7 +50,9 @@ export function registerTicketUse(
       parsed(null)
     })
     putByTicketRoute(raw, {
-      ...{ tickets: tickets.book, receive: documents.receive, refusals },
+      ...{ tickets: tickets.book, refusals },
+      receive: (actor, ticket, incoming) =>
+        (ticket.kind === 'object' ? buckets : documents).receive(actor, ticket, incoming),
       bodyLimits: config.uploads,
     })
     done()
