@@ -114,7 +114,8 @@ export const presignedUrl = Type.Object({
   expires_at: time,
 })
 
-export const objectParams = Type.Object({ bucket: bucketName, '*': Type.String() })
+/** What the end of the path stands for: the router calls it `*`, which no schema can name. */
+export const objectKeyInPath = { object_key: objectKey }
 
 export const objectDeleted = Type.Object({
   message: Type.String(),
