@@ -14,6 +14,7 @@ import { registerRateLimits } from './http/plugins/rate-limits.js'
 import { registerRefusals } from './http/plugins/refusals.js'
 import { demandSecondFactor } from './http/plugins/second-factor.js'
 import { registerAuditRoutes } from './http/routes/audit/index.js'
+import { registerBucketRoutes } from './http/routes/buckets/index.js'
 import { registerDocumentRoutes } from './http/routes/documents/index.js'
 import { registerEmergencyRoutes } from './http/routes/emergency/index.js'
 import { registerFileRoutes } from './http/routes/files/index.js'
@@ -73,6 +74,7 @@ export async function buildApp({ config, log, services }: AppOptions): Promise<A
     registerRecordRoutes(authenticated, services)
     registerTicketRoutes(authenticated, services)
     registerDocumentRoutes(authenticated, services)
+    registerBucketRoutes(authenticated, services)
     registerEmergencyRoutes(authenticated, services)
     registerAuditRoutes(authenticated, services)
     registerPeopleRoutes(authenticated, services)

@@ -1,4 +1,5 @@
 import type { Actor } from './audit/audit-events.js'
+import type { OpenObjects } from './buckets/open-objects.js'
 import type { Ending } from './compose-records.js'
 import type { Config } from './config.js'
 import type { AllStores } from './db/stores.js'
@@ -25,6 +26,7 @@ interface Parts {
   readonly own: OwnFiles
   readonly read: StartReading
   readonly documents: DocumentRights
+  readonly objects: OpenObjects
   readonly records: { readonly access: RecordAccess; readonly readRecord: ReadRecord }
   /** Calls, after the work, for a look at what readings rest on. */
   readonly ending: Ending
@@ -33,14 +35,14 @@ interface Parts {
 
 /** Tickets: URLs that serve one file without a token. */
 export function wireTickets(parts: Parts) {
-  const { config, db, hash, own, read, records, documents, rolesOf, ending } = parts
+  const { config, db, hash, own, read, records, documents, objects, rolesOf, ending } = parts
   const { access, readRecord } = records
   const permit = permitTicket({ db, own, access, documents })
   const book = ticketBook({ db, hash, settings: config.documents, permit, rolesOf })
   return {
     services: {
       book: { ...book, end: ending((actor: Actor, ticketId: string) => book.end(actor, ticketId)) },
-      open: openByTicket({ own, access, documents, readRecord, read, tickets: book }),
+      open: openByTicket({ own, access, documents, objects, readRecord, read, tickets: book }),
     },
     jobHandlers: { [TIDY_TICKETS]: () => db.stores.tickets.tidy(new Date(Date.now() - KEPT_MS)) },
     recurring: [{ kind: TIDY_TICKETS, everyMs: TIDY_EVERY_MS }],

@@ -7,6 +7,7 @@ import { auditKeys } from './audit/event-code.js'
 import { loggedBlobStore } from './blobs/logged-blob-store.js'
 import { wireAudit } from './compose-audit.js'
 import { wireBlobs } from './compose-blobs.js'
+import { wireBuckets, wireObjects } from './compose-buckets.js'
 import { wireDocuments } from './compose-documents.js'
 import { wireEmergency } from './compose-emergency.js'
 import { wireErasure } from './compose-erasure.js'
@@ -290,13 +291,18 @@ async function wire(parts: Parts) {
   })
   const { callers } = identity
   const rights = documentRights({ db, audit, assignments, openEntry: open })
+  const inBuckets = wireObjects({ ...uploading, permissions: identity.people.permissions })
   const tickets = wireTickets({
     ...{ config, db, hash, own, read: files.read, records: records.services, documents: rights },
-    ...{ ending, rolesOf: identity.rolesOf },
+    ...{ objects: inBuckets.objects, ending, rolesOf: identity.rolesOf },
   })
   const documents = wireDocuments({
     ...{ ...uploading, config, log, rights, tickets: tickets.services.book, assignments },
     ...{ purge: files.purge, jobs: waking, onProblem, blobs },
+  })
+  const buckets = wireBuckets({
+    ...{ ...uploading, wired: inBuckets, tickets: tickets.services.book, deleting, ending, log },
+    ...{ purge: files.purge, permissions: identity.people.permissions, onProblem },
   })
   const telling = wireOutbox({ settings: config.outbox, outbox, db, log, traced })
   const moving = {
@@ -312,6 +318,7 @@ async function wire(parts: Parts) {
       ...{ ...telling.jobHandlers, ...emergency.jobHandlers, ...identity.jobHandlers },
       ...tickets.jobHandlers,
       ...documents.jobHandlers,
+      ...buckets.jobHandlers,
       [DESTROY_BYTES]: destroyBytes({ db, blobs }),
       [MOVE_BLOBS]: moveJob(moving),
       [RAISE_ALERTS]: async (_job, context) => {
@@ -324,6 +331,7 @@ async function wire(parts: Parts) {
       ...identity.recurring,
       ...tickets.recurring,
       ...documents.recurring,
+      ...buckets.recurring,
       { kind: RAISE_ALERTS, everyMs: config.alerts.everyMs },
     ],
   })
@@ -357,6 +365,7 @@ async function wire(parts: Parts) {
     people: identity.people,
     tickets: tickets.services,
     documents: documents.services,
+    buckets: buckets.services,
     emergencies: emergency.book,
     disclosures: disclosures({ db, audit, purposeOf }),
     auditing: { reports: auditing.reports, verify: auditing.verify },

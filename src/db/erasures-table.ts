@@ -207,6 +207,12 @@ const shredFile: Query = {
     ), ended as (
       update grants g set revoked_by = $2, revoked_at = $3 from shredded
       where g.file_id = shredded.file_id and g.revoked_at is null
+    ), objects as (
+      delete from bucket_objects o using shredded where o.file_id = shredded.file_id
+      returning o.folder_hash
+    ), folders as (
+      update bucket_folders b set emptied_at = $3 from objects
+      where b.folder_hash = objects.folder_hash
     )
     delete from file_versions v using shredded where v.file_id = shredded.file_id
     returning v.sealed_id as "sealedId"`,

@@ -50,6 +50,14 @@ const byFingerprint = (kind: FileKind): Query => ({
     ) page join files f on f.file_id = page.file_id ${CURRENT}`,
 })
 
+/** Of ids that are given: each is looked up by itself. */
+const these: Query = {
+  name: 'file-entries-these',
+  text: `select ${COLUMNS} from (select unnest($2::uuid[]) as file_id) page
+    join files f on f.file_id = page.file_id and f.purged_at is null and f.awaits_until is null
+    ${CURRENT}`,
+}
+
 interface FileColumns extends Omit<FileRow, 'version'> {
   readonly currentVersion: number
 }
@@ -83,6 +91,7 @@ export function fileEntries(
   | 'entry'
   | 'awaitingEntry'
   | 'storedEntry'
+  | 'entries'
   | 'entriesByFingerprint'
   | 'ownedEntries'
   | 'grantedEntries'
@@ -95,6 +104,7 @@ export function fileEntries(
       (await list(one, [userId, fileId, version ?? null]))[0],
     storedEntry: async (fileId, userId, version) =>
       (await list(stored, [userId, fileId, version ?? null]))[0],
+    entries: (fileIds, userId) => list(these, [userId, fileIds]),
     awaitingEntry: async (fileId, userId) => (await list(awaiting, [userId, fileId, null]))[0],
     entriesByFingerprint: (kind, ownerId, fingerprint, userId) =>
       list(byFingerprint(kind), [userId, ownerId, fingerprint]),

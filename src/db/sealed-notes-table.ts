@@ -26,7 +26,7 @@ const remove: Query = {
   text: 'delete from sealed_notes where note_id = $1',
 }
 
-export type NoteKind = 'account' | 'permission' | 'document'
+export type NoteKind = 'account' | 'permission' | 'document' | 'folder'
 
 /** Columns of a note `n`, as `toNote` reads them. */
 export const noteColumns = `n.note_id as "noteId", n.sealed, n.user_key_version as "userKeyVersion"`

@@ -1,6 +1,7 @@
 import type { AlertStore } from '../alerts/ports.js'
 import { type AuditWriter, type WritingScope } from '../audit/coded-events.js'
 import type { AuditMonthStore, ReportStore, SealStore, VerifyStore } from '../audit/ports.js'
+import type { FolderStore, ObjectStore, PlaceStore } from '../buckets/ports.js'
 import type { DocumentPartStore, DocumentStore } from '../documents/ports.js'
 import type { EmergencyStore } from '../emergency/ports.js'
 import type { ErasureStore, HoldStore } from '../erasure/ports.js'
@@ -23,6 +24,9 @@ import { auditMonthsTable } from './audit-months-table.js'
 import { auditReportsTable } from './audit-reports-table.js'
 import { auditSealsTable } from './audit-seals-table.js'
 import { auditVerifyTable } from './audit-verify-table.js'
+import { bucketFoldersTable } from './bucket-folders-table.js'
+import { bucketObjectsTable } from './bucket-objects-table.js'
+import { bucketUploadsTable } from './bucket-uploads-table.js'
 import type { Database, Sql } from './database.js'
 import { deploymentKeysTable } from './deployment-keys-table.js'
 import { documentPartsTable } from './document-parts-table.js'
@@ -62,6 +66,9 @@ export interface AllStores extends RecordStores {
   readonly tickets: TicketStore
   readonly documents: DocumentStore
   readonly documentParts: DocumentPartStore
+  readonly objects: ObjectStore
+  readonly folders: FolderStore
+  readonly places: PlaceStore
   readonly outbox: OutboxStore
   readonly seals: SealStore
   readonly verify: VerifyStore
@@ -160,6 +167,9 @@ function storesOn(sql: Sql, { place, outbox }: Appending): AllStores {
     tickets: ticketsTable(sql),
     documents: documentsTable(sql),
     documentParts: documentPartsTable(sql),
+    objects: bucketObjectsTable(sql),
+    folders: bucketFoldersTable(sql),
+    places: bucketUploadsTable(sql),
     outbox: outboxTable(sql),
   }
 }

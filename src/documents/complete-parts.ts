@@ -16,7 +16,8 @@ import { notingRefusal } from './noting-refusal.js'
 import { checkWhole, type SaidParts, wholeSize } from './part-rules.js'
 import { dropParts, ownPartsUpload } from './parts-upload.js'
 import type { DocumentPartRow, DocumentRow } from './ports.js'
-import { type BytesClaim, notAsAsked, type TakeBytesUse, takeBytes } from './take-bytes.js'
+import { notAsAsked } from './said-and-sent.js'
+import { type BytesClaim, type TakeBytesUse, takeBytes } from './take-bytes.js'
 
 /** What is said of the whole; what is not said is not asked of it. */
 export interface Completion extends SaidParts, Pick<Confirmation, 'size' | 'sha256'> {}

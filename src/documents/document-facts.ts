@@ -7,7 +7,9 @@ import type { DocumentRow } from './ports.js'
 
 /** What was said of a document beforehand, and its bytes have to be. Only ever stored sealed. */
 export interface DocumentFacts {
+  /** Of an object in a bucket its whole key. */
   readonly filename: string
+  /** Empty: not said, of an object in a bucket. */
   readonly contentType: string
   /** Bytes; null: not said. */
   readonly size: number | null

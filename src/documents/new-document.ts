@@ -11,11 +11,16 @@ interface NewDocument {
   readonly grants: readonly GrantRow[]
 }
 
+type Facts = Pick<
+  DocumentRow,
+  'fileId' | 'kind' | 'ownerId' | 'uploaderId' | 'recordTypeId' | 'spaceId'
+>
+
 /**
  * The file a document becomes: of a patient a record, for them and who uploaded it, never for a space; else a document
  * of its owner and a space.
  */
-export function newDocument(row: DocumentRow, sealed: SealedUpload, filename: string): NewDocument {
+export function newDocument(row: Facts, sealed: SealedUpload, filename: string): NewDocument {
   const at = new Date()
   const { fileId, kind, ownerId, uploaderId, recordTypeId, spaceId } = row
   const isRecord = kind === 'record'

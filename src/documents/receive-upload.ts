@@ -4,12 +4,13 @@ import { StrongroomError } from '../errors/strongroom-error.js'
 import type { PurgeFile } from '../files/delete-file.js'
 import type { UploadSlots } from '../files/upload-slots.js'
 import type { TicketRow } from '../tickets/ports.js'
-import type { DocumentFacts, DocumentNotes } from './document-facts.js'
+import type { DocumentNotes } from './document-facts.js'
 import type { DocumentRights } from './document-rights.js'
 import { notingRefusal } from './noting-refusal.js'
 import type { DocumentState } from './ports.js'
 import { type ReceivedPart, receivePart } from './receive-part.js'
-import { notAsAsked, type TakeBytesUse, takeBytes } from './take-bytes.js'
+import { checkHeaders, checkNamedKey } from './said-and-sent.js'
+import { type TakeBytesUse, takeBytes } from './take-bytes.js'
 
 /** What comes by an upload ticket: not trusted, to be read once. */
 export interface IncomingDocument {
@@ -72,7 +73,7 @@ export function receiveUpload(use: Dependencies): ReceiveUpload {
     }
     const { fileId, key } = row
     const take = async (): Promise<ReceivedDocument> => {
-      if (incoming.key !== undefined && incoming.key !== key) throw notAsAsked('key')
+      checkNamedKey(key, incoming)
       const { bytes, sha256 } = incoming
       if (partNumber === null) checkHeaders(facts, incoming)
       return await slots.run(async () => {
@@ -86,12 +87,5 @@ export function receiveUpload(use: Dependencies): ReceiveUpload {
     }
     const about = { fileId, patientId, subjectId: ticketId }
     return await notingRefusal(use, actor, { action: 'document.receive', ...about }, take)
-  }
-}
-
-function checkHeaders(facts: DocumentFacts, { contentType, length }: IncomingDocument): void {
-  if (contentType !== facts.contentType) throw notAsAsked('Content-Type')
-  if (length !== undefined && facts.size !== null && length !== facts.size) {
-    throw notAsAsked('Content-Length')
   }
 }

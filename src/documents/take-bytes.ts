@@ -2,7 +2,6 @@ import type { Actor } from '../audit/audit-events.js'
 import { auditEvent } from '../audit/audit-log.js'
 import { StrongroomError } from '../errors/strongroom-error.js'
 import { committing, insertVersionRows, versionRows } from '../files/commit-upload.js'
-import { verifyDigests } from '../files/content-digest.js'
 import type { IncomingLimits, SealedUpload, SealIncoming } from '../files/seal-incoming.js'
 import { checkQuota } from '../files/upload-file.js'
 import type { IndexHash } from '../keys/index-hash.js'
@@ -12,6 +11,7 @@ import { limitsOf } from '../records/upload-record.js'
 import type { DocumentFacts } from './document-facts.js'
 import { newDocument } from './new-document.js'
 import type { DocumentRow, DocumentState, DocumentStores } from './ports.js'
+import { checkContent } from './said-and-sent.js'
 
 export interface TakeBytesUse {
   readonly db: Transactions<DocumentStores>
@@ -69,20 +69,10 @@ export function takeBytes(use: TakeBytesUse) {
       { maxBytes: await mostBytes(use, row, facts), allowedTypes: [contentType] },
     )
     return await committing(sealed, async () => {
-      checkContent(taken, sealed)
+      checkContent(facts, taken, sealed)
       return await commit(actor, taken, sealed)
     })
   }
-}
-
-function checkContent({ facts, sha256 }: TakenBytes, sealed: SealedUpload): void {
-  if (facts.size !== null && sealed.size !== facts.size) throw notAsAsked('size')
-  const said = facts.sha256 === null ? [] : [Buffer.from(facts.sha256, 'hex')]
-  verifyDigests(sealed.sha256, sha256 === undefined ? said : [...said, sha256])
-}
-
-export function notAsAsked(what: string): StrongroomError {
-  return new StrongroomError('content_mismatch', { detail: `${what}: not what was asked for` })
 }
 
 function committingDocument({ db, hash, keyRing, settings, limits }: TakeBytesUse) {

@@ -130,6 +130,8 @@ export interface FileStore {
   entry(fileId: string, userId: string, version?: number): Promise<FileEntry | undefined>
   /** The same for what looks after sealed bytes: one that waits to be confirmed, too. */
   storedEntry(fileId: string, userId: string, version?: number): Promise<FileEntry | undefined>
+  /** Those of these ids that are not purged, at their current version, in no order. */
+  entries(fileIds: readonly string[], userId: string): Promise<FileEntry[]>
   /** One whose bytes are there and wait to be confirmed. */
   awaitingEntry(fileId: string, userId: string): Promise<FileEntry | undefined>
   /** Live files of this kind, owner and fingerprint, at their current version. */

@@ -13,6 +13,8 @@ export const defaultWebhookEvents: readonly string[] = [
   'file.purge',
   'file.shred',
   'document.upload',
+  'object.upload',
+  'object.delete',
   'record.upload',
   'record.version_add',
   'record.delete',

@@ -46,6 +46,11 @@ export interface PermissionPage {
   readonly next: { readonly at: Date; readonly id: string } | undefined
 }
 
+/** What somebody may do somewhere in a bucket. */
+export interface BucketTerms extends Omit<PermittedTerms, 'prefix'> {
+  readonly bucket: string
+}
+
 interface PageWish {
   readonly limit: number
   readonly after: PermissionPage['next']
@@ -72,6 +77,8 @@ export interface PermissionBook {
   remove(actor: Actor, permissionId: string): Promise<void>
   /** One's own, whoever asks. */
   mine(actor: Actor, wish: PageWish): Promise<PermissionPage>
+  /** Of the buckets there are, those in which the person may do something, and what. */
+  bucketsOf(userId: string): Promise<readonly BucketTerms[]>
   /** What the policy asks of a person in a bucket. */
   termsOf(userId: string, bucket: string): Promise<readonly PermittedTerms[]>
 }
@@ -172,10 +179,29 @@ export function permissionBook(use: Dependencies): PermissionBook {
       })
     },
     mine: ({ userId }, wish) => page({ ...wish, userId }),
+    bucketsOf: async (userId) => {
+      const found = await Promise.all(
+        use.buckets.map(async (bucket) => ({
+          bucket,
+          rows: await db.stores.permissions.of(userId, bucket),
+        })),
+      )
+      return found
+        .filter(({ rows }) => rows.length > 0)
+        .map(({ bucket, rows }) => ({
+          bucket,
+          canRead: rows.some(({ canRead }) => canRead),
+          canWrite: rows.some(({ canWrite }) => canWrite),
+          canDelete: rows.some(({ canDelete }) => canDelete),
+          canList: rows.some(({ canList }) => canList),
+        }))
+    },
     termsOf: async (userId, bucket) => {
+      // One that is no longer in BUCKETS is there for nobody.
+      if (!use.buckets.includes(bucket)) return []
       const rows = await db.stores.permissions.of(userId, bucket)
       return await Promise.all(
-        rows.map(async (row) => ({ ...row, prefix: (await open(row)).prefix })),
+        rows.map(async (row) => ({ ...row, prefix: bare((await open(row)).prefix) })),
       )
     },
   }

@@ -304,6 +304,17 @@ export function mayOnObject(
   return may ? allowed(undefined) : denied('forbidden')
 }
 
+/**
+ * Of a folder that no permission to list covers: the prefixes of those that lie below it. Whoever has one is shown
+ * the way there, and nothing beside it.
+ */
+export function listableBelow(folder: string, permissions: readonly PermittedTerms[]): string[] {
+  return permissions
+    .filter(({ canList, prefix }) => canList && isPrefixOf(folder, prefix))
+    .map(({ prefix }) => prefix.replace(/\/+$/, ''))
+    .filter((prefix) => prefix !== folder)
+}
+
 function isAllowedBy(terms: PermittedTerms, action: ObjectAction): boolean {
   switch (action) {
     case 'read':

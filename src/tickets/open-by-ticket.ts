@@ -4,6 +4,7 @@ import type { OpenedEntry } from '../files/open-entry.js'
 import type { OwnFiles } from '../files/own-files.js'
 import type { FileStores } from '../files/ports.js'
 import type { Reading, StartReading } from '../files/read-file.js'
+import type { StillHolds } from '../files/stream-opened.js'
 import type { Transactions } from '../ports/transactions.js'
 import type { ReadRecord } from '../records/read-record.js'
 import type { RecordAccess } from '../records/record-access.js'
@@ -20,6 +21,15 @@ interface OpenDocuments {
   open(actor: Actor, fileId: string, action: AuditAction): Promise<OpenedEntry>
 }
 
+/** Objects of buckets, for those whose permissions say so now; refusals are on record. */
+interface Objects {
+  open(
+    actor: Actor,
+    fileId: string,
+    action: AuditAction,
+  ): Promise<{ readonly opened: OpenedEntry; readonly stillHolds: () => Promise<boolean> }>
+}
+
 interface PermitDependencies {
   readonly db: Transactions<Pick<FileStores, 'files'>>
   readonly own: Pick<OwnFiles, 'find'>
@@ -31,6 +41,7 @@ interface OpenDependencies {
   readonly own: Pick<OwnFiles, 'open'>
   readonly access: Pick<RecordAccess, 'stillHolds'>
   readonly documents: Pick<OpenDocuments, 'open'>
+  readonly objects: Objects
   readonly readRecord: ReadRecord
   readonly read: StartReading
   readonly tickets: Pick<TicketBook, 'stillServes'>
@@ -75,8 +86,8 @@ export function openByTicket(use: OpenDependencies) {
     { ticketId, fileId, kind, action }: ReadingTicket,
     { head, isShown }: Pick<Wish, 'isShown'> & { readonly head: boolean },
   ): Promise<Reading> => {
-    const opened = await openAs(use, actor, { fileId, kind, action }, { head, isShown })
-    const grantHolds = use.access.stillHolds(actor, opened)
+    const found = await openAs(use, actor, { fileId, kind, action }, { head, isShown })
+    const { opened, grantHolds } = found
     const stillHolds = async () =>
       (await use.tickets.stillServes(ticketId)) &&
       (grantHolds === undefined || (await grantHolds()))
@@ -86,24 +97,35 @@ export function openByTicket(use: OpenDependencies) {
 
 type Wanted = Pick<ReadingTicket, 'fileId' | 'kind' | 'action'>
 
+/** What is opened, and what it rests on beside its grant. */
+interface OpenedAs {
+  readonly opened: OpenedEntry
+  readonly grantHolds: StillHolds
+}
+
 async function openAs(
   use: OpenDependencies,
   actor: Actor,
   { fileId, kind, action }: Wanted,
   { head, isShown }: Pick<Wish, 'isShown'> & { readonly head: boolean },
-): Promise<OpenedEntry> {
+): Promise<OpenedAs> {
   const asFile = head ? 'file.head' : (`file.${action}` as const)
   switch (kind) {
-    case 'record':
-      return await use.readRecord(actor, fileId, {
-        kind: action,
-        head,
-        version: undefined,
-        isShown,
-      })
+    case 'record': {
+      const how = { kind: action, head, version: undefined, isShown }
+      const opened = await use.readRecord(actor, fileId, how)
+      return { opened, grantHolds: use.access.stillHolds(actor, opened) }
+    }
     case 'document':
-      return await use.documents.open(actor, fileId, asFile)
+      return { opened: await use.documents.open(actor, fileId, asFile), grantHolds: undefined }
+    case 'object': {
+      const { opened, stillHolds } = await use.objects.open(actor, fileId, asFile)
+      return { opened, grantHolds: stillHolds }
+    }
     case 'general':
-      return await use.own.open(actor, fileId, { action: asFile })
+      return {
+        opened: await use.own.open(actor, fileId, { action: asFile }),
+        grantHolds: undefined,
+      }
   }
 }

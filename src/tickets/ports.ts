@@ -13,6 +13,9 @@ export interface TicketLogin {
   readonly epoch: number
 }
 
+/** Of what it is: an object in a bucket is a document that permissions open, and nothing else. */
+export type TicketKind = FileKind | 'object'
+
 export interface TicketRow {
   readonly ticketId: string
   readonly userId: string
@@ -23,7 +26,7 @@ export interface TicketRow {
   readonly action: AnyTicketAction
   /** The file it is for; of an upload the one its bytes become. */
   readonly fileId: string
-  readonly kind: FileKind
+  readonly kind: TicketKind
   /** Of what comes in parts the one it takes; null: the whole. */
   readonly partNumber: number | null
   readonly createdAt: Date

@@ -12,6 +12,7 @@ import type {
   AnyTicketAction,
   ReadingTicket,
   TicketAction,
+  TicketKind,
   TicketLogin,
   TicketRow,
   TicketStore,
@@ -78,6 +79,14 @@ export interface UploadWish {
   readonly kind: FileKind
   /** Of what comes in parts the one that is to come; absent: the whole. */
   readonly partNumber?: number | undefined
+  /** Wished for; absent: as the settings say. */
+  readonly seconds: number | undefined
+}
+
+/** A URL to one object of a bucket. */
+export interface ObjectWish {
+  readonly fileId: string
+  readonly action: 'upload' | 'download'
   /** Wished for; absent: as the settings say. */
   readonly seconds: number | undefined
 }
@@ -154,7 +163,12 @@ export function ticketBook({ db, hash, settings, permit, rolesOf }: Dependencies
   /** The row of a new one; `goesOn`: how long it serves whoever opened it. */
   function draw(
     actor: Actor,
-    wish: Pick<UploadWish, 'fileId' | 'kind' | 'partNumber'> & { readonly action: AnyTicketAction },
+    wish: {
+      readonly fileId: string
+      readonly kind: TicketKind
+      readonly action: AnyTicketAction
+      readonly partNumber?: number | undefined
+    },
     { seconds, goesOn }: { readonly seconds: number; readonly goesOn: number },
     token: AskedWith,
   ) {
@@ -206,6 +220,17 @@ export function ticketBook({ db, hash, settings, permit, rolesOf }: Dependencies
       token: AskedWith,
     ): { readonly row: TicketRow; readonly issued: IssuedTicket } {
       return draw(actor, { action: 'upload', ...wish }, { seconds, goesOn: 0 }, token)
+    },
+
+    /** A ticket for an object of a bucket; to be inserted with what it is for. */
+    forObject(
+      actor: Actor,
+      { fileId, action, seconds }: ObjectWish,
+      token: AskedWith,
+    ): { readonly row: TicketRow; readonly issued: IssuedTicket } {
+      const usual = action === 'upload' ? settings.uploadTicketSeconds : settings.viewTicketSeconds
+      const until = { seconds: seconds ?? usual, goesOn: 0 }
+      return draw(actor, { action, fileId, kind: 'object' }, until, token)
     },
 
     /** The ticket, where it takes bytes now. It is spent when they are committed, not before. */

@@ -155,8 +155,10 @@ await t.test('for people a page, for programs a problem', async (t) => {
   for (const path of ['/t/', '/t/x', '/t/a.b', pathOf(ticket).slice(0, -1)]) {
     isProblem(t, await browser()(path), 404, 'not_found')
   }
-  const posted = await browser()(ticket, { method: 'POST' })
-  isProblem(t, posted, 405)
+  for (const method of ['POST', 'PUT']) {
+    isProblem(t, await browser()(ticket, { method }), 410, 'ticket_over')
+  }
+  isProblem(t, await browser()(ticket, { method: 'DELETE' }), 405)
 })
 
 await t.test('a flood of refusals does not flood the record', async (t) => {

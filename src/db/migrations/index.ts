@@ -14,6 +14,7 @@ import { listsOfMany } from './0013-lists-of-many.js'
 import { tickets } from './0014-tickets.js'
 import { documents } from './0015-documents.js'
 import { documentsInParts } from './0016-documents-in-parts.js'
+import { buckets } from './0017-buckets.js'
 import type { Migration } from './migration.js'
 
 /**
@@ -37,4 +38,5 @@ export const migrations: readonly Migration[] = [
   tickets,
   documents,
   documentsInParts,
+  buckets,
 ]

@@ -8,9 +8,10 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /**
      * What a service has to be allowed to do for a person to call this for them; `content`: to view or
-     * to download, as the request wishes. Absent: no service does this for anybody.
+     * to download, as the request wishes; `transfer`: to upload and to download, as which of them stands in the
+     * body. Absent: no service does this for anybody.
      */
-    readonly forPerson?: ServiceAction | 'content'
+    readonly forPerson?: ServiceAction | 'content' | 'transfer'
   }
 }
 
@@ -39,16 +40,17 @@ export function actingFor(
     throw new StrongroomError('invalid_field', { detail: 'X-On-Behalf-Of: the id of a person' })
   }
   const client = mayActFor({ userId, clientId, roles }, clients)
-  const action = actionOf(request)
-  if (client === undefined || action === undefined || !client.actions.includes(action)) {
-    throw new StrongroomError('not_acted_for')
-  }
+  const actions = actionsOf(request)
+  const may = actions?.every((action) => client?.actions.includes(action)) ?? false
+  if (client === undefined || !may) throw new StrongroomError('not_acted_for')
   return { userId: personId, service: clientId ?? userId, roles: ['service', ...client.roles] }
 }
 
-function actionOf(request: FastifyRequest): ServiceAction | undefined {
+function actionsOf(request: FastifyRequest): readonly ServiceAction[] | undefined {
   const { forPerson } = request.routeOptions.config
-  if (forPerson !== 'content') return forPerson
+  if (forPerson === undefined) return undefined
+  if (forPerson === 'transfer') return ['upload', 'download']
+  if (forPerson !== 'content') return [forPerson]
   const { view } = request.query as { readonly view?: unknown }
-  return view === 'true' ? 'view' : 'download'
+  return [view === 'true' ? 'view' : 'download']
 }

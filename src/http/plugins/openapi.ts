@@ -7,6 +7,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Shape of a `multipart/form-data` body, for the document: the handler reads it as a stream. */
     readonly multipart?: TSchema
+    /** What `*` at the end of a path stands for, by its name. */
+    readonly restOfPath?: Readonly<Record<string, TSchema>>
   }
 }
 
@@ -32,6 +34,8 @@ export function registerOpenapi(app: App): void {
       security: [{ bearer: [] }],
     },
     transform: ({ schema, url, route }) => {
+      const rest = route.config?.restOfPath
+      if (rest !== undefined) return { schema: withRest(schema, rest), url: named(url, rest) }
       const body = route.config?.multipart
       if (body === undefined) return { schema, url }
       return { schema: { ...schema, body, consumes: ['multipart/form-data'] }, url }
@@ -48,6 +52,21 @@ export function registerOpenapi(app: App): void {
     done()
   })
 }
+
+function withRest<S extends { readonly params?: unknown }>(
+  schema: S,
+  rest: Readonly<Record<string, TSchema>>,
+): S {
+  const { properties = {}, required = [] } = schema.params as {
+    readonly properties?: object
+    readonly required?: readonly string[]
+  }
+  const all = { ...properties, ...rest }
+  const params = { type: 'object', properties: all, required: [...required, ...Object.keys(rest)] }
+  return { ...schema, params }
+}
+
+const named = (url: string, rest: object) => url.replace(/\*$/, `:${Object.keys(rest)[0] ?? ''}`)
 
 /** The page's own policy, with its scripts' hashes, but without other hosts, and for plain HTTP too. */
 function ownSourcesOnly(policy: string): string {

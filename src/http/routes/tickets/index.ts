@@ -20,6 +20,7 @@ export interface TicketRouteServices {
     readonly open: OpenTicketUse['openByTicket']
   }
   readonly documents: { readonly receive: ReceiveUpload }
+  readonly buckets: { readonly receive: ReceiveUpload }
 }
 
 /** Asking for a ticket, and ending it. */
@@ -31,15 +32,22 @@ export function registerTicketRoutes(app: App, { tickets }: TicketRouteServices)
 /** Using one, which takes no token. */
 export function registerTicketUse(
   app: App,
-  { config, tickets, documents, refusals }: TicketRouteServices & { readonly refusals: Refusals },
+  {
+    config,
+    tickets,
+    documents,
+    buckets,
+    refusals,
+  }: TicketRouteServices & { readonly refusals: Refusals },
 ): void {
   openTicketRoute(app, {
     ...{ tickets: tickets.book, openByTicket: tickets.open, refusals },
     frameAncestors: config.http.frameAncestors,
   })
   const uploading = {
-    ...{ tickets: tickets.book, receive: documents.receive, refusals },
-    bodyLimits: config.uploads,
+    ...{ tickets: tickets.book, refusals, bodyLimits: config.uploads },
+    receive: (...[actor, ticket, incoming]: Parameters<ReceiveUpload>) =>
+      (ticket.kind === 'object' ? buckets : documents).receive(actor, ticket, incoming),
   }
   postByTicketRoute(app, uploading)
   app.register((raw, _options, done) => {
