@@ -13,6 +13,7 @@ import { partsUploads } from './documents/parts-upload.js'
 import { receiveUpload } from './documents/receive-upload.js'
 import { tidyDocuments } from './documents/tidy-documents.js'
 import type { PurgeFile } from './files/delete-file.js'
+import { openWhole } from './files/open-whole.js'
 import type { UploadDependencies } from './files/upload-file.js'
 import type { KeyRing } from './keys/key-ring.js'
 import { spaceIdOf } from './people/spaces.js'
@@ -63,7 +64,7 @@ export function wireDocuments(parts: Parts) {
       list: listDocuments(use),
       parts: {
         ...partsUploads(use),
-        complete: completeParts({ ...use, confirm }),
+        complete: completeParts({ ...use, confirm, openWhole: openWhole(parts) }),
         abort: abortParts(use),
       },
     },

@@ -1,11 +1,10 @@
 import type { Actor } from '../audit/audit-events.js'
 import type { AuditLog } from '../audit/audit-log.js'
-import type { BlobStore } from '../blobs/blob-store.js'
-import { openRange } from '../crypto/open-stream.js'
 import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
 import { parseHexDigest } from '../files/content-digest.js'
 import type { PurgeFile } from '../files/delete-file.js'
-import type { OpenEntry, OpenedEntry } from '../files/open-entry.js'
+import type { OpenEntry } from '../files/open-entry.js'
+import type { OpenWhole } from '../files/open-whole.js'
 import { opening } from '../files/own-files.js'
 import type { UploadSlots } from '../files/upload-slots.js'
 import type { Confirmation, ConfirmUpload } from './confirm-upload.js'
@@ -27,7 +26,7 @@ interface Dependencies extends TakeBytesUse {
   readonly notes: DocumentNotes
   readonly rights: Pick<DocumentRights, 'checkAsker'>
   readonly slots: UploadSlots
-  readonly blobs: Pick<BlobStore, 'open'>
+  readonly openWhole: OpenWhole
   readonly openEntry: OpenEntry
   readonly confirm: ConfirmUpload
   readonly purge: PurgeFile
@@ -109,23 +108,9 @@ async function* allBytes(
     const about = { entry, action: 'document.receive' } as const
     const opened = await opening(use.audit, actor, about, () => use.openEntry(entry, grant))
     try {
-      yield* bytesOf(use, opened)
+      yield* use.openWhole(opened)
     } finally {
       opened.close()
     }
-  }
-}
-
-async function* bytesOf(
-  { blobs }: Dependencies,
-  { entry, key, metadata }: OpenedEntry,
-): AsyncGenerator<Buffer, void> {
-  const { sealedId } = entry.version
-  const sealedBytes = await blobs.open(sealedId)
-  try {
-    const { size: dataLength } = metadata
-    yield* openRange({ key, sealedId, sealedBytes, dataLength, start: 0, end: dataLength })
-  } finally {
-    await sealedBytes.close()
   }
 }

@@ -76,7 +76,7 @@ export function newPlace(use: NewPlaceUse) {
   const { db, rights } = use
   return {
     /** @throws StrongroomError `not_assigned`, `type_not_allowed`, `file_too_large`, `invalid_field`, `assignments_unavailable` */
-    async prepare(actor: Actor, ask: UploadAsk): Promise<PreparedPlace> {
+    prepare: async (actor: Actor, ask: UploadAsk): Promise<PreparedPlace> => {
       const { patientId } = ask
       if (patientId !== undefined && !isPersonId(patientId)) throw notAnId('patientId')
       await rights.checkAsker(actor, patientId, 'document.presign')
@@ -91,7 +91,7 @@ export function newPlace(use: NewPlaceUse) {
     },
 
     /** @throws StrongroomError `quota_exceeded`, `person_erased` */
-    async insert(actor: Actor, place: PreparedPlace, terms: PlaceTerms): Promise<DocumentRow> {
+    insert: async (actor: Actor, place: PreparedPlace, terms: PlaceTerms): Promise<DocumentRow> => {
       const row = await rowOf(use, actor, place, terms)
       const { fileId, ownerId, kind, spaceId } = row
       const { ticket } = terms

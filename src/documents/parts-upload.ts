@@ -57,7 +57,7 @@ export function partsUploads(use: Dependencies) {
   const { prepare, insert } = newPlace(use)
   return {
     /** Throws what asking for a place at once throws. */
-    async begin(actor: Actor, ask: Omit<UploadAsk, 'family'>): Promise<PartsUpload> {
+    begin: async (actor: Actor, ask: Omit<UploadAsk, 'family'>): Promise<PartsUpload> => {
       const place = await prepare(actor, { ...ask, family: 'docs' })
       const until = waitsUntil(place.at, use.settings.expiryDays)
       const { fileId, key, expiresAt } = await insert(actor, place, { inParts: true, until })
@@ -68,12 +68,12 @@ export function partsUploads(use: Dependencies) {
      * A ticket for each of these parts; for one that has come, to send another in its place.
      * @throws StrongroomError `not_found`, `not_assigned`, `invalid_field`, `ticket_over` (it is whole, or given up)
      */
-    async places(
+    places: async (
       actor: Actor,
       id: string,
       numbers: readonly number[],
       token: AskedWith,
-    ): Promise<PartPlace[]> {
+    ): Promise<PartPlace[]> => {
       const row = await ownPartsUpload(use, actor, id, 'document.presign')
       if (numbers.some((number) => number < 1 || number > MAX_PARTS)) {
         const detail = `partNumbers: from 1 to ${MAX_PARTS}`
@@ -101,7 +101,7 @@ export function partsUploads(use: Dependencies) {
     },
 
     /** @throws StrongroomError `not_found`, `not_assigned`, `ticket_over` (it is whole, or given up) */
-    async received(actor: Actor, id: string): Promise<PartsUpload> {
+    received: async (actor: Actor, id: string): Promise<PartsUpload> => {
       const row = await ownPartsUpload(use, actor, id, 'document.list')
       assertOpen(row)
       const { fileId, key, expiresAt, kind, ownerId } = row

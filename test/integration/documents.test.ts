@@ -13,6 +13,7 @@ import { partsUploads } from '../../src/documents/parts-upload.js'
 import { receiveUpload } from '../../src/documents/receive-upload.js'
 import { tidyDocuments } from '../../src/documents/tidy-documents.js'
 import { purgeFile } from '../../src/files/delete-file.js'
+import { openWhole } from '../../src/files/open-whole.js'
 import { uploadSlots } from '../../src/files/upload-slots.js'
 import { ticketBook } from '../../src/tickets/ticket-book.js'
 import { createMigratedDatabase, engines } from '../helpers/databases.js'
@@ -51,7 +52,7 @@ async function makeDocuments(database: Database, folder: string) {
   const confirm = confirmUpload(use)
   return {
     ...{ service, anna, place, parts, confirm, tidy: tidyDocuments(use) },
-    complete: completeParts({ ...use, blobs, confirm }),
+    complete: completeParts({ ...use, confirm, openWhole: openWhole({ blobs }) }),
     begin: () => parts.begin(anna, { filename: 'a.txt', contentType }),
     part: async (id: string, partNumber: number, text: string) => {
       const [drawn] = await parts.places(anna, id, [partNumber], token)

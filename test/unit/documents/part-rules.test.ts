@@ -11,7 +11,7 @@ const parts = (...sizes: (readonly [partNumber: number, size: number])[]) =>
 
 const enough = MIN_PART_BYTES
 
-t.test('parts that are a whole', (t) => {
+await t.test('parts that are a whole', (t) => {
   for (const whole of [
     parts([1, 0]),
     parts([1, enough], [2, 1]),
@@ -28,7 +28,7 @@ t.test('parts that are a whole', (t) => {
   t.end()
 })
 
-t.test('parts that are none', (t) => {
+await t.test('parts that are none', (t) => {
   for (const [what, some, numbers, code] of [
     ['none has come', [], undefined, 'not_uploaded'],
     ['the first is missing', parts([2, enough]), undefined, 'not_uploaded'],
