@@ -1,4 +1,5 @@
 import { connect, type Fetch } from './connect.js'
+import type { Form } from './form.js'
 import type { Sha256 } from './sha256.js'
 import type { Transmission, Transmit } from './transmit.js'
 
@@ -25,7 +26,7 @@ export function transmitByFetch({ fetch, makeSha256 }: Use): Transmit {
     const body = bodyOf(transmission, makeSha256)
     const init: StreamingInit = {
       ...{ method, body: body.stream, duplex: 'half', redirect: 'error' },
-      headers: { ...headers, ...(form === undefined ? {} : { 'content-type': form.contentType }) },
+      headers: { ...headers, ...lengthHeader(transmission), ...typeHeader(form) },
       signal: signal ?? null,
     }
     try {
@@ -38,6 +39,18 @@ export function transmitByFetch({ fetch, makeSha256 }: Use): Transmit {
       body.close()
     }
   }
+}
+
+const typeHeader = (form: Form | undefined) =>
+  form === undefined ? {} : { 'content-type': form.contentType }
+
+/** Where it is known, it is said: some proxies and stores take nothing else. */
+function lengthHeader({ source, form, sha256 }: Transmission): Record<string, string> {
+  if (source.size === undefined) return {}
+  const known = sha256 === false ? undefined : sha256
+  const made = sha256 === undefined ? '0'.repeat(64) : undefined
+  const around = (form?.before(known).length ?? 0) + (form?.after(made).length ?? 0)
+  return { 'content-length': String(source.size + around) }
 }
 
 /** What goes over the wire, pulled as the connection takes it. */

@@ -266,6 +266,26 @@ await t.test('across a connection that is cut one file comes of it', async (t) =
   }
 })
 
+await t.test('who finds the service busy waits', async (t) => {
+  const busy = await startServer({ MAX_CONCURRENT_UPLOADS: '1' })
+  t.teardown(() => busy.close())
+  const { files } = createClient({
+    ...{ origin: busy.origin, token: busy.tokenOf('busy') },
+    retry: { attempts: 9, baseMs: 500 },
+  })
+  const slow = async function* () {
+    for (const piece of inPieces(pdf('slow', MiB))) {
+      await wait(50)
+      yield piece
+    }
+  }
+  const [first, second] = await Promise.all([
+    files.upload(slow),
+    wait(200).then(() => files.upload(pdf('second'))),
+  ])
+  t.match(await listOf(files.list()), [{ file_id: second.file_id }, { file_id: first.file_id }])
+})
+
 await t.test('a stream that was read from is not sent again', async (t) => {
   const { files } = clientOf('once')
   const data = pdf('once', 4 * MiB)

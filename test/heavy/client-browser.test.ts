@@ -181,6 +181,28 @@ await t.test('direct uploads, tickets and lists', async (t) => {
   t.equal(await run(ticket), sha256(pdf('browser ticket')))
 })
 
+await t.test('a page that has no token sends to a place it was given', async (t) => {
+  const data = pdf('browser place', MiB)
+  const facts = { contentType: 'application/pdf', size: data.length }
+  const place = await anna.post('/api/docs/presign-upload', { filename: 'scan.pdf', ...facts })
+  const { url, headers, key } = JSON.parse(place.text) as {
+    readonly url: string
+    readonly headers: object
+    readonly key: string
+  }
+  const put = `
+    const request = new XMLHttpRequest()
+    request.open('PUT', ${JSON.stringify(url)})
+    for (const [name, value] of Object.entries(${JSON.stringify(headers)})) request.setRequestHeader(name, value)
+    const over = new Promise((resolve) => { request.onloadend = resolve })
+    request.send(${fileOf('scan.pdf', data)})
+    await over
+    return request.status
+  `
+  t.equal(await run(put), 200)
+  t.equal((await anna.post('/api/docs/confirm', { key, ...facts })).status, 201)
+})
+
 await t.test('webhooks, where a page has WebCrypto', async (t) => {
   const refused = `
     const secret = 'whsec_' + btoa('x'.repeat(24))
