@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-/** What is done once, to the bytes of all connections counted together from now on. */
+/** What is done once, to the bytes of all connections counted together since the one before was done. */
 export interface Spoiling {
   /** `up`: from the client to the service; `down`: what it answers. */
   readonly way: 'up' | 'down'
@@ -12,7 +12,8 @@ export interface Spoiling {
 
 export interface SpoilingProxy {
   readonly origin: string
-  spoil(spoiling: Spoiling): void
+  /** From now on, one after the other. */
+  spoil(...spoilings: readonly Spoiling[]): void
   /** Spoilings that have happened. */
   happened(): number
   close(): Promise<void>
@@ -24,7 +25,7 @@ export async function spoilingProxy(target: {
   port: number
 }): Promise<SpoilingProxy> {
   const sockets = new Set<Socket>()
-  let waiting: { spoiling: Spoiling; left: number } | undefined
+  let waiting: { spoiling: Spoiling; left: number }[] = []
   let happened = 0
 
   function pass(way: Spoiling['way'], from: Socket, to: Socket): void {
@@ -47,11 +48,12 @@ export async function spoilingProxy(target: {
   }
 
   function spoiled(way: Spoiling['way'], bytes: Buffer): { bytes: Buffer; cut: boolean } {
-    if (waiting?.spoiling.way !== way) return { bytes, cut: false }
-    const { left, spoiling } = waiting
-    waiting.left -= bytes.length
-    if (waiting.left >= 0) return { bytes, cut: false }
-    waiting = undefined
+    const [next] = waiting
+    if (next?.spoiling.way !== way) return { bytes, cut: false }
+    const { left, spoiling } = next
+    next.left -= bytes.length
+    if (next.left >= 0) return { bytes, cut: false }
+    waiting.shift()
     happened++
     if (spoiling.how === 'cut') return { bytes: bytes.subarray(0, left), cut: true }
     const turned = Buffer.from(bytes)
@@ -74,8 +76,8 @@ export async function spoilingProxy(target: {
   if (address === null || typeof address === 'string') throw new Error('No port to be had')
   return {
     origin: `http://127.0.0.1:${address.port}`,
-    spoil: (spoiling) => {
-      waiting = { spoiling, left: spoiling.after }
+    spoil: (...spoilings) => {
+      waiting = spoilings.map((spoiling) => ({ spoiling, left: spoiling.after }))
     },
     happened: () => happened,
     close: async () => {
