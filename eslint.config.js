@@ -226,7 +226,7 @@ function importRule(room, { rooms: seen, packages, only }) {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.tap/', 'coverage/', 'test/fixtures/'] },
+  { ignores: ['dist/', 'client/dist/', 'node_modules/', '.tap/', 'coverage/', 'test/fixtures/'] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
@@ -234,6 +234,7 @@ export default tseslint.config(
       parserOptions: {
         project: [
           './tsconfig.json',
+          './client/tsconfig.json',
           './test/tsconfig.json',
           './demo/tsconfig.json',
           './bench/tsconfig.json',
@@ -260,6 +261,21 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': importRule('keys', { ...rooms.keys, packages: [driver] }) },
   })),
   {
+    files: ['client/src/**/*.ts'],
+    ignores: ['client/src/node-*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            { regex: '^(?!\\./)', message: 'The client has no packages, and runs in browsers.' },
+          ],
+        },
+      ],
+      'no-restricted-globals': ['error', 'process', 'Buffer'],
+    },
+  },
+  {
     files: ['src/**/*.ts'],
     ignores: ['src/config.ts', 'src/config/**'],
     rules: {
@@ -282,7 +298,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [{ regex: '/src/', message: 'Acceptance tests are black box.' }] },
+        { patterns: [{ regex: '^(?:\\.\\./)+src/', message: 'Acceptance tests are black box.' }] },
       ],
     },
   },
