@@ -20,6 +20,19 @@ export interface Operations {
     }
     readonly answer: undefined
   }
+  readonly 'POST /t/{ticket}': {
+    readonly path: {
+      readonly ticket: string
+    }
+    readonly answer: {
+      readonly id: string
+      readonly key: string
+      readonly upload_status: string
+      readonly partNumber?: number | undefined
+      readonly size?: number | undefined
+      readonly sha256?: string | undefined
+    }
+  }
   readonly 'PUT /t/{ticket}': {
     readonly path: {
       readonly ticket: string
@@ -28,6 +41,9 @@ export interface Operations {
       readonly id: string
       readonly key: string
       readonly upload_status: string
+      readonly partNumber?: number | undefined
+      readonly size?: number | undefined
+      readonly sha256?: string | undefined
     }
   }
   readonly 'GET /api/health/': {
@@ -785,6 +801,95 @@ export interface Operations {
       readonly createdAt: string
     }
   }
+  readonly 'POST /api/docs/multipart': {
+    readonly body: {
+      readonly patientId?: string | undefined
+      readonly clinicId?: string | undefined
+      readonly medicalRecordTypeId?: string | undefined
+      readonly filename: string
+      readonly contentType: string
+      readonly size?: number | undefined
+      readonly sha256?: string | undefined
+    }
+    readonly answer: {
+      readonly upload_id: string
+      readonly id: string
+      readonly key: string
+      readonly parts: readonly {
+        readonly partNumber: number
+        readonly size: number
+      }[]
+      readonly minPartSize: number
+      readonly maxPartSize: number
+      readonly maxParts: number
+      readonly expires_at: string
+    }
+  }
+  readonly 'POST /api/docs/multipart/{upload_id}/parts': {
+    readonly path: {
+      readonly upload_id: string
+    }
+    readonly body: {
+      readonly partNumbers: readonly number[]
+    }
+    readonly answer: {
+      readonly parts: readonly {
+        readonly partNumber: number
+        readonly url: string
+        readonly headers: Readonly<Record<string, string>>
+        readonly expires_at: string
+      }[]
+    }
+  }
+  readonly 'GET /api/docs/multipart/{upload_id}': {
+    readonly path: {
+      readonly upload_id: string
+    }
+    readonly answer: {
+      readonly upload_id: string
+      readonly id: string
+      readonly key: string
+      readonly parts: readonly {
+        readonly partNumber: number
+        readonly size: number
+      }[]
+      readonly minPartSize: number
+      readonly maxPartSize: number
+      readonly maxParts: number
+      readonly expires_at: string
+    }
+  }
+  readonly 'DELETE /api/docs/multipart/{upload_id}': {
+    readonly path: {
+      readonly upload_id: string
+    }
+    readonly answer: undefined
+  }
+  readonly 'POST /api/docs/multipart/{upload_id}/complete': {
+    readonly path: {
+      readonly upload_id: string
+    }
+    readonly body: {
+      readonly parts?:
+        | readonly {
+            readonly partNumber: number
+          }[]
+        | undefined
+      readonly size?: number | undefined
+      readonly sha256?: string | undefined
+    } | null
+    readonly answer: {
+      readonly id: string
+      readonly key: string
+      readonly patientId: string | null
+      readonly filename: string
+      readonly contentType: string
+      readonly size: number
+      readonly sha256: string
+      readonly uploadedBy: string
+      readonly createdAt: string
+    }
+  }
   readonly 'GET /api/docs': {
     readonly query: {
       readonly limit?: string | undefined
@@ -818,6 +923,64 @@ export interface Operations {
     readonly answer: {
       readonly url: string
       readonly expires_at: string
+    }
+  }
+  readonly 'GET /api/v1/s3/buckets': {
+    readonly answer: readonly {
+      readonly name: string
+      readonly can_read: boolean
+      readonly can_write: boolean
+      readonly can_delete: boolean
+      readonly can_list: boolean
+    }[]
+  }
+  readonly 'GET /api/v1/s3/list/{bucket}': {
+    readonly path: {
+      readonly bucket: string
+    }
+    readonly query: {
+      readonly prefix?: string | undefined
+      readonly limit?: string | undefined
+      readonly cursor?: string | undefined
+    }
+    readonly answer: {
+      readonly objects: readonly {
+        readonly key: string
+        readonly size: number
+        readonly last_modified: string
+        readonly content_type: string
+      }[]
+      readonly common_prefixes: readonly string[]
+      readonly damaged?: readonly string[] | undefined
+      readonly next_cursor: string | null
+    }
+  }
+  readonly 'POST /api/v1/s3/presigned-url': {
+    readonly body: {
+      readonly bucket_name: string
+      readonly object_key: string
+      readonly operation: 'upload' | 'download'
+      readonly content_type?: string | null | undefined
+      readonly size?: number | null | undefined
+      readonly expiry_seconds?: number | null | undefined
+    }
+    readonly answer: {
+      readonly presigned_url: string
+      readonly method: 'PUT' | 'GET'
+      readonly headers: Readonly<Record<string, string>>
+      readonly fields: Readonly<Record<string, string>>
+      readonly expires_at: string
+    }
+  }
+  readonly 'DELETE /api/v1/s3/object/{bucket}/{object_key}': {
+    readonly path: {
+      readonly bucket: string
+      readonly object_key: string
+    }
+    readonly answer: {
+      readonly message: string
+      readonly deleted_at: string
+      readonly purge_after: string
     }
   }
   readonly 'POST /api/emergency-access': {
