@@ -12,6 +12,7 @@ import { openObjects } from './buckets/open-objects.js'
 import { receiveObject } from './buckets/receive-object.js'
 import { tidyBuckets, tidyFolder } from './buckets/tidy-buckets.js'
 import type { Ending } from './compose-records.js'
+import type { Config } from './config.js'
 import type { AllStores } from './db/stores.js'
 import { documentNotes } from './documents/document-facts.js'
 import type { PurgeFile } from './files/delete-file.js'
@@ -28,6 +29,7 @@ const TIDY_BUCKETS = 'tidy-buckets'
 const TIDY_EVERY_MS = 3_600_000
 
 interface Opening {
+  readonly config: Pick<Config, 'documents'>
   readonly db: Transactions<AllStores>
   readonly audit: AuditLog
   readonly hash: IndexHash
@@ -36,9 +38,9 @@ interface Opening {
 }
 
 /** What tickets to objects rest on. */
-export function wireObjects({ db, audit, hash, permissions, openEntry }: Opening) {
+export function wireObjects({ config, db, audit, hash, permissions, openEntry }: Opening) {
   const hashes = objectHashes(hash)
-  const rights = bucketRights({ audit, permissions })
+  const rights = bucketRights({ audit, permissions, buckets: config.documents.buckets })
   return { hashes, rights, objects: openObjects({ db, audit, hashes, rights, openEntry }) }
 }
 

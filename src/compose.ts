@@ -291,7 +291,8 @@ async function wire(parts: Parts) {
   })
   const { callers } = identity
   const rights = documentRights({ db, audit, assignments, openEntry: open })
-  const inBuckets = wireObjects({ ...uploading, permissions: identity.people.permissions })
+  const permitting = { ...uploading, config, permissions: identity.people.permissions }
+  const inBuckets = wireObjects(permitting)
   const tickets = wireTickets({
     ...{ config, db, hash, own, read: files.read, records: records.services, documents: rights },
     ...{ objects: inBuckets.objects, ending, rolesOf: identity.rolesOf },
@@ -301,8 +302,8 @@ async function wire(parts: Parts) {
     ...{ purge: files.purge, jobs: waking, onProblem, blobs },
   })
   const buckets = wireBuckets({
-    ...{ ...uploading, wired: inBuckets, tickets: tickets.services.book, deleting, ending, log },
-    ...{ purge: files.purge, permissions: identity.people.permissions, onProblem },
+    ...{ ...permitting, wired: inBuckets, tickets: tickets.services.book, deleting, ending, log },
+    ...{ purge: files.purge, onProblem },
   })
   const telling = wireOutbox({ settings: config.outbox, outbox, db, log, traced })
   const moving = {

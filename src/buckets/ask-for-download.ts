@@ -33,20 +33,17 @@ export type AskForDownload = (
  */
 export function askForDownload({ db, rights, objects, tickets }: Dependencies): AskForDownload {
   return async (actor, { bucket, key, seconds }, token) => {
-    const action = 'ticket.issue'
-    const wish = { action: 'read', bucket, key: objectKeyOf(key) } as const
-    await rights.check(actor, wish, { action, subjectId: bucket })
+    const about = { action: 'ticket.issue', subjectId: rights.named(bucket) } as const
+    await rights.check(actor, { action: 'read', bucket, key: objectKeyOf(key) }, about)
     const found = await objects.find(bucket, key)
-    if (found === undefined) {
-      return await rights.refuse(actor, 'not_found', { action, subjectId: bucket })
-    }
+    if (found === undefined) return await rights.refuse(actor, 'not_found', about)
     const { fileId } = found.row
     const { row, issued } = tickets.forObject(actor, { fileId, action: 'download', seconds }, token)
     await db.transaction(async (stores) => {
       await stores.tickets.insert(row)
       await stores.audit.append(
         auditEvent(actor, {
-          ...{ action, outcome: 'success', fileId, grantId: found.grant.grantId },
+          ...{ action: 'ticket.issue', outcome: 'success', fileId, grantId: found.grant.grantId },
           subjectId: row.ticketId,
         }),
       )

@@ -49,7 +49,7 @@ export function askForObject(use: Dependencies): AskForObject {
     const { bucket, seconds } = ask
     const { userId: uploaderId } = actor
     const key = objectKeyOf(ask.key)
-    const refusedAs = { action: 'object.presign', subjectId: bucket } as const
+    const refusedAs = { action: 'object.presign', subjectId: rights.named(bucket) } as const
     await rights.check(actor, { action: 'write', bucket, key }, refusedAs)
     const facts = await notingRefusal(use, actor, refusedAs, () =>
       Promise.resolve().then(() => factsOf(limits, ask, key)),

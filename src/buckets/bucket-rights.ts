@@ -21,6 +21,8 @@ export interface BucketRights {
   /** The same as an answer, asked again while something is under way. */
   holds(actor: Actor, wish: ObjectWish): Promise<boolean>
   termsOf(actor: Actor, bucket: string): Promise<readonly PermittedTerms[]>
+  /** Its name for the log, where it is one: what else somebody sends may be anything. */
+  named(bucket: string): string | undefined
   /** @throws StrongroomError `code`, on record */
   refuse(actor: Actor, code: 'not_found' | 'forbidden', refusedAs: RefusedAs): Promise<never>
 }
@@ -28,11 +30,14 @@ export interface BucketRights {
 interface Dependencies {
   readonly audit: AuditLog
   readonly permissions: Pick<PermissionBook, 'termsOf'>
+  /** Those there are. */
+  readonly buckets: readonly string[]
 }
 
-export function bucketRights({ audit, permissions }: Dependencies): BucketRights {
-  const termsOf: BucketRights['termsOf'] = ({ userId }, bucket) =>
-    permissions.termsOf(userId, bucket)
+export function bucketRights({ audit, permissions, buckets }: Dependencies): BucketRights {
+  // One that is no longer in BUCKETS is there for nobody.
+  const termsOf: BucketRights['termsOf'] = async ({ userId }, bucket) =>
+    buckets.includes(bucket) ? await permissions.termsOf(userId, bucket) : []
   const decide = async (actor: Actor, { action, bucket, key }: ObjectWish) =>
     mayOnObject(action, { key, permissions: await termsOf(actor, bucket) })
   const refuse: BucketRights['refuse'] = async (actor, code, refusedAs) => {
@@ -47,6 +52,7 @@ export function bucketRights({ audit, permissions }: Dependencies): BucketRights
     },
     holds: async (actor, wish) => (await decide(actor, wish)).allow,
     termsOf,
+    named: (bucket) => (buckets.includes(bucket) ? bucket : undefined),
     refuse,
   }
 }

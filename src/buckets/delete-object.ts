@@ -51,22 +51,18 @@ export function deleteObject(use: Dependencies): DeleteObject {
       return { found, deletedAt: at, purgeAfter: await retireObject(stores, row, how) }
     })
   return async (actor, { bucket, key }) => {
-    const action = 'object.delete'
+    const about = { action: 'object.delete', subjectId: rights.named(bucket) } as const
     const keyHash = hashes.ofKey(bucket, objectKeyOf(key))
-    await rights.check(
-      ...([actor, { action: 'delete', bucket, key }, { action, subjectId: bucket }] as const),
-    )
+    await rights.check(actor, { action: 'delete', bucket, key }, about)
     const { found, deletedAt, purgeAfter } = await untilUnchanged(async () => {
       const now = await db.stores.objects.find(keyHash)
-      if (now === undefined) {
-        return await rights.refuse(actor, 'not_found', { action, subjectId: bucket })
-      }
-      const about = { action, fileId: now.fileId, subjectId: bucket } as const
-      return await notingRefusal(use, actor, about, () => retire(actor, now))
+      if (now === undefined) return await rights.refuse(actor, 'not_found', about)
+      const { fileId } = now
+      return await notingRefusal(use, actor, { ...about, fileId }, () => retire(actor, now))
     })
     const { fileId } = found
     if (purgeAfter === undefined) {
-      return await rights.refuse(actor, 'not_found', { action, fileId, subjectId: bucket })
+      return await rights.refuse(actor, 'not_found', { ...about, fileId })
     }
     // It is deleted, whatever becomes of this: jobs look at what is left.
     if (purgeAfter <= deletedAt) await purge(actor, { fileId }, deletedAt).catch(onProblem)

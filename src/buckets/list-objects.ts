@@ -58,10 +58,10 @@ export type ListObjects = (actor: Actor, query: ObjectQuery) => Promise<ObjectPa
  * Throws `invalid_field`, `not_found`, `forbidden`.
  */
 export function listObjects(use: Dependencies): ListObjects {
-  const { db, audit, hashes } = use
+  const { db, audit, hashes, rights } = use
   return async (actor, { bucket, prefix, limit, after }) => {
     const folder = folderIn(prefix)
-    const about = { action: 'object.list', subjectId: bucket } as const
+    const about = { action: 'object.list', subjectId: rights.named(bucket) } as const
     const only = await permitted(use, actor, { bucket, folder })
     const query = { folderHash: hashes.ofFolder(bucket, folder), limit: limit + 1, after }
     const found = await db.stores.objects.children({ ...query, ...only })
@@ -96,7 +96,10 @@ async function permitted(
   const below = listableBelow(folder, permissions)
   if (below.length === 0) {
     const code = decision.code === 'forbidden' ? 'forbidden' : 'not_found'
-    return await rights.refuse(actor, code, { action: 'object.list', subjectId: bucket })
+    return await rights.refuse(actor, code, {
+      action: 'object.list',
+      subjectId: rights.named(bucket),
+    })
   }
   const hashesOf = (path: string) => [hashes.ofFolder(bucket, path), hashes.ofKey(bucket, path)]
   const there = new Set(

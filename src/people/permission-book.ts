@@ -197,8 +197,6 @@ export function permissionBook(use: Dependencies): PermissionBook {
         }))
     },
     termsOf: async (userId, bucket) => {
-      // One that is no longer in BUCKETS is there for nobody.
-      if (!use.buckets.includes(bucket)) return []
       const rows = await db.stores.permissions.of(userId, bucket)
       return await Promise.all(
         rows.map(async (row) => ({ ...row, prefix: bare((await open(row)).prefix) })),

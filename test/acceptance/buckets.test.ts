@@ -499,17 +499,22 @@ await t.test('names are nowhere in the open', async (t) => {
   await presign(anna, 'download', `${word}/none`)
   await presign(anna, 'download', `${word}//none`)
   await remove(anna, `${word}none/x`)
+  isProblem(t, await list(anna, '', `${word}bucket`), 404, 'not_found')
+  isProblem(t, await presign(anna, 'upload', 'x', { bucket_name: `${word}bucket` }), 404)
+  isProblem(t, await remove(anna, 'x', `${word}bucket`), 404, 'not_found')
+  isProblem(t, await presign(anna, 'upload', 'x', { bucket_name: 'a\0b' }), 404, 'not_found')
   await remove(anna, `${word}/${word}folder/${word}.pdf`)
   await objectOf(anna, `${word}/${word}kept/${word}.pdf`, pdf('kept'))
   const needles = needlesOf(word)
   t.same(await searchFolder(server.dataDir, needles), [])
   t.same(search('the log', Buffer.from(server.logs()), needles), [])
-  for (const table of [
-    ...['bucket_objects', 'bucket_folders', 'bucket_uploads', 'sealed_notes', 'tickets'],
-    ...['files', 'file_versions', 'audit_events', 'permissions'],
-  ]) {
-    const rows = await server.database?.query(`select each::text as row from ${table} each`)
-    t.same(search(table, Buffer.from(JSON.stringify(rows ?? [])), needles), [])
+  const tables = await server.database?.query(
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables
+     where schemaname not in ('pg_catalog', 'information_schema')`,
+  )
+  for (const { name } of tables ?? []) {
+    const rows = await server.database?.query(`select each::text as row from ${String(name)} each`)
+    t.same(search(String(name), Buffer.from(JSON.stringify(rows)), needles), [])
   }
   t.equal(await server.stop(), 0)
   t.same(await searchFolder(server.dataDir, needles), [])

@@ -40,9 +40,10 @@ async function makeBuckets(database: Database, folder: string, retentionDays = 0
     ...{ db, hash, permit: never, rolesOf: never },
     settings: { ...seconds, viewTicketSeconds: 900, viewSessionSeconds: 900 },
   })
-  const permissions = permissionBook({ db, audit, keyRing: ring, hash, buckets: [bucket, 'other'] })
+  const buckets = [bucket, 'other']
+  const permissions = permissionBook({ db, audit, keyRing: ring, hash, buckets })
   const hashes = objectHashes(hash)
-  const rights = bucketRights({ audit, permissions })
+  const rights = bucketRights({ audit, permissions, buckets })
   const objects = openObjects({ db, audit, hashes, rights, openEntry: open })
   const onProblem = (error: unknown) => {
     throw error
