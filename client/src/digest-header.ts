@@ -5,3 +5,9 @@ export function sha256In(header: string | null): string | undefined {
   const hex = (char: string) => char.charCodeAt(0).toString(16).padStart(2, '0')
   return Array.from(atob(base64), hex).join('')
 }
+
+/** A `Content-Digest` (RFC 9530) of 64 hexadecimal digits. */
+export function digestHeader(sha256: string): string {
+  const bytes = sha256.match(/../g) ?? []
+  return `sha-256=:${btoa(String.fromCharCode(...bytes.map((byte) => Number.parseInt(byte, 16))))}:`
+}

@@ -1,6 +1,12 @@
 import { type DirectUploadOptions, uploadDirectly } from './direct-upload.js'
 import { type Download, type DownloadOptions, download } from './download.js'
 import { entriesOf, type ListOptions } from './pages.js'
+import {
+  type PartsSource,
+  type PartsUpload,
+  type PartsUploadOptions,
+  uploadInParts,
+} from './parts-upload.js'
 import { type Answer, type CallOptions, call, type Input, type Service } from './service.js'
 import type { UploadSource } from './source.js'
 
@@ -26,6 +32,26 @@ export function documentsOf(service: Service) {
     /** Asks for a place, sends the bytes there, and confirms them. */
     upload: (source: UploadSource, options: DirectUploadOptions): Promise<DocumentEntry> =>
       uploadDirectly(service, source, options),
+
+    /** The same in parts, several at a time: for what is large, or a line that breaks. */
+    uploadInParts: (source: PartsSource, options: PartsUploadOptions): Promise<DocumentEntry> =>
+      uploadInParts(service, source, options),
+
+    /** What has come of such an upload, while it is not complete. */
+    received: (uploadId: string, options?: CallOptions): Promise<PartsUpload> =>
+      call(
+        service,
+        'GET /api/docs/multipart/{upload_id}',
+        { path: { upload_id: uploadId } },
+        options,
+      ),
+
+    /** Gives such an upload up: what came of it is destroyed. */
+    abandon: async (uploadId: string, options?: CallOptions): Promise<void> => {
+      const path = { upload_id: uploadId }
+      const rules = { ...options, repeatable: 'always' } as const
+      await call(service, 'DELETE /api/docs/multipart/{upload_id}', { path }, rules)
+    },
 
     /** A place, for who sends the bytes in another way: the URL takes one PUT, without a token. */
     presign: (wish: PresignWish, options?: CallOptions): Promise<PresignedUpload> =>

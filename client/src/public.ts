@@ -24,6 +24,7 @@ export type {
 } from './files.js'
 export type { Operations } from './openapi.js'
 export type { ListOptions } from './pages.js'
+export type { PartsSource, PartsUpload, PartsUploadOptions } from './parts-upload.js'
 export type {
   Grant,
   GrantWish,

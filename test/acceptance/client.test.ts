@@ -562,6 +562,87 @@ await t.test('a bit turned in a direct upload is found', async (t) => {
   t.same(await listOf(documents.list()), [])
 })
 
+await t.test('direct uploads in parts', async (t) => {
+  const { documents } = clientOf('parts')
+  const facts = { filename: 'scan.pdf', contentType: 'application/pdf', partBytes: 5 * MiB }
+  for (const [what, of, spoiling] of [
+    ['bytes', (data: Buffer) => data, undefined],
+    ['a Blob', (data: Buffer) => new Blob([new Uint8Array(data)]), undefined],
+    ['cut midway', (data: Buffer) => data, { way: 'up', how: 'cut', after: MiB }],
+    ['unheard', (data: Buffer) => data, { way: 'down', how: 'cut', after: 0 }],
+  ] as const) {
+    const data = pdf(`parts ${what}`, 11 * MiB + 1)
+    if (spoiling !== undefined) proxy.spoil(spoiling)
+    const progress: UploadProgress[] = []
+    const document = await documents.uploadInParts(of(data), {
+      ...facts,
+      sha256: sha256(data),
+      onProgress: (each) => progress.push(each),
+    })
+    t.match(document, { filename: 'scan.pdf', size: data.length, sha256: sha256(data) }, what)
+    t.same(progress.at(-1), { sent: data.length, total: data.length })
+    t.ok((await bytesOf(await documents.download(document.id))).equals(data))
+  }
+  t.equal((await listOf(documents.list())).length, 4)
+  const small = await documents.uploadInParts(pdf('small'), facts)
+  t.match(small, { sha256: sha256(pdf('small')) }, 'one part is a whole')
+  const wrong = { ...facts, sha256: sha256(Buffer.from('another')) }
+  await fails(t, documents.uploadInParts(pdf('wrong'), wrong), isCode('digest_mismatch'))
+  const tiny = { ...facts, partBytes: MiB }
+  await fails(t, documents.uploadInParts(pdf('x'), tiny), (error) => error instanceof RangeError)
+})
+
+await t.test('an upload in parts is gone on with, or given up', async (t) => {
+  const { documents } = clientOf('resumed')
+  const facts = { filename: 'scan.pdf', contentType: 'application/pdf', partBytes: 5 * MiB }
+  const data = pdf('resumed', 16 * MiB)
+  const cancelled = async () => {
+    const stop = new AbortController()
+    let uploadId = ''
+    const upload = documents.uploadInParts(data, {
+      ...{ ...facts, parallel: 1, signal: stop.signal },
+      onBegun: (id) => {
+        uploadId = id
+      },
+      onProgress: ({ sent }) => {
+        if (sent > 11 * MiB) stop.abort(new Error('enough'))
+      },
+    })
+    await fails(t, upload, (error) => String(error) === 'Error: enough')
+    return uploadId
+  }
+  const uploadId = await cancelled()
+  t.match((await documents.received(uploadId)).parts, [{ partNumber: 1 }, { partNumber: 2 }])
+  const progress: UploadProgress[] = []
+  const document = await documents.uploadInParts(data, {
+    ...{ ...facts, uploadId },
+    onProgress: (each) => progress.push(each),
+  })
+  t.match(document, { id: uploadId, sha256: sha256(data) })
+  t.match(progress[1], { sent: 10 * MiB }, 'what has come is not sent again')
+  const left = await cancelled()
+  await documents.abandon(left)
+  await documents.abandon(left)
+  await fails(t, documents.received(left), isCode('ticket_over'))
+  t.match(await listOf(documents.list()), { length: 1 })
+})
+
+await t.test('a bit turned in a part is found', async (t) => {
+  const { documents } = clientOf('turned part')
+  proxy.spoil({ way: 'up', how: 'flip', after: MiB })
+  const facts = { filename: 'scan.pdf', contentType: 'application/pdf' }
+  let uploadId = ''
+  const upload = documents.uploadInParts(pdf('turned part', 6 * MiB), {
+    ...facts,
+    onBegun: (id) => {
+      uploadId = id
+    },
+  })
+  await fails(t, upload, isCode('digest_mismatch'))
+  t.same((await documents.received(uploadId)).parts, [], 'it is not taken for the part')
+  t.same(await listOf(documents.list()), [])
+})
+
 await t.test('memory does not grow with the file', async (t) => {
   const { files } = clientOf('large')
   const piece = randomBytesOf('large', MiB)
