@@ -1,6 +1,12 @@
 import type { DocumentPartRow, DocumentPartStore } from '../documents/ports.js'
 import type { Query, Sql } from './database.js'
-import { type DocumentColumns, SELECT_DOCUMENT, toDocumentRow } from './documents-table.js'
+import {
+  type DocumentColumns,
+  PARTS_HELD,
+  SELECT_DOCUMENT,
+  toDocumentRow,
+} from './documents-table.js'
+import { touches } from './run.js'
 
 /** `old` is read as it was before the statement. */
 const put: Query = {
@@ -25,12 +31,15 @@ const remove: Query = {
   name: 'document-parts-remove',
   text: 'delete from document_parts where document_id = $1 returning file_id as "fileId"',
 }
+const isHeld: Query = {
+  name: 'document-parts-is-held',
+  text: `select 1 from documents d where d.file_id = $1 and ${PARTS_HELD}`,
+}
 const leftOver: Query = {
   name: 'document-parts-left-over',
   text: `${SELECT_DOCUMENT} where d.state = 'failed' and d.in_parts
       and exists (select from document_parts p where p.document_id = d.file_id)
-      and not exists (select from legal_holds h where h.released_at is null
-        and h.person_id = d.owner_id)
+      and not ${PARTS_HELD}
     limit $1`,
 }
 
@@ -45,6 +54,7 @@ export function documentPartsTable(sql: Sql): DocumentPartStore {
     list: async (documentId) => await sql.rows<DocumentPartRow>(list, [documentId]),
     remove: async (documentId) =>
       (await sql.rows<FileColumn>(remove, [documentId])).map(({ fileId }) => fileId),
+    isHeld: (documentId) => touches(sql, isHeld, [documentId]),
     leftOver: async (limit) =>
       (await sql.rows<DocumentColumns>(leftOver, [limit])).map(toDocumentRow),
   }

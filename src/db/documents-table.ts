@@ -14,6 +14,11 @@ export const SELECT_DOCUMENT = `select d.file_id as "fileId", d.family, d.kind, 
     n.user_key_version as "userKeyVersion"
   from documents d left join sealed_notes n on n.note_id = d.note_id`
 
+/** Of a document `d` in parts: a hold stands on its owner, or on any of them. */
+export const PARTS_HELD = `exists (select from legal_holds h where h.released_at is null
+  and (h.person_id = d.owner_id or h.file_id in (
+    select p.file_id from document_parts p where p.document_id = d.file_id)))`
+
 const insert: Query = {
   name: 'documents-insert',
   text: `insert into documents (file_id, family, kind, key, owner_id, uploader_id, space_id,
@@ -45,10 +50,10 @@ const setState: Query = {
 const giveUp: Query = {
   name: 'documents-give-up',
   text: `with given as (
-      update documents set state = 'failed', updated_at = $1
-      where (state = 'Awaiting' and expires_at < $1)
+      update documents d set state = 'failed', updated_at = $1
+      where (state = 'Awaiting' and expires_at < $1 and not (in_parts and ${PARTS_HELD}))
         or (state = 'uploading' and exists (select from files f
-          where f.file_id = documents.file_id and f.deleted_at is not null))
+          where f.file_id = d.file_id and f.deleted_at is not null))
       returning note_id
     ), notes as (
       delete from sealed_notes n using given where n.note_id = given.note_id

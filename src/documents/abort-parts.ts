@@ -53,10 +53,8 @@ export async function discardParts(
     await stores.files.lockOwner(ownerId)
     const state = (await stores.documents.lock(fileId))?.state
     if (state !== 'Awaiting' && state !== 'failed') return undefined
-    const [part] = await stores.documentParts.list(fileId)
-    if (part !== undefined && (await stores.files.isHeld(part.fileId))) {
-      throw new StrongroomError('legal_hold')
-    }
+    if (state === 'failed' && (await stores.documentParts.list(fileId)).length === 0) return []
+    if (await stores.documentParts.isHeld(fileId)) throw new StrongroomError('legal_hold')
     await stores.documents.setState(fileId, 'failed', at)
     const ids = await dropParts(stores, actor, fileId, at)
     await stores.audit.append(

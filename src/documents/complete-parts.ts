@@ -1,6 +1,6 @@
 import type { Actor } from '../audit/audit-events.js'
 import type { AuditLog } from '../audit/audit-log.js'
-import { isStrongroomError, StrongroomError } from '../errors/strongroom-error.js'
+import { StrongroomError } from '../errors/strongroom-error.js'
 import { parseHexDigest } from '../files/content-digest.js'
 import type { PurgeFile } from '../files/delete-file.js'
 import type { OpenEntry } from '../files/open-entry.js'
@@ -42,7 +42,7 @@ export type CompleteParts = (actor: Actor, id: string, said: Completion) => Prom
  * up), `conflict` (a part was sent anew meanwhile), and what sealing and confirming throw.
  */
 export function completeParts(use: Dependencies): CompleteParts {
-  const makeWhole = makingWhole(use)
+  const makeWhole = onePassEach(makingWhole(use))
   return async (actor, id, said) => {
     const row = await ownPartsUpload(use, actor, id, 'document.receive')
     if (row.state === 'failed') throw new StrongroomError('ticket_over')
@@ -56,10 +56,48 @@ export function completeParts(use: Dependencies): CompleteParts {
   }
 }
 
-function makingWhole(use: Dependencies) {
+type MakeWhole = (actor: Actor, row: DocumentRow, said: Completion) => Promise<void>
+
+/** One at a time of each document, in this process: whoever asks again meanwhile waits, and takes no slot. */
+function onePassEach(makeWhole: MakeWhole): MakeWhole {
+  const underWay = new Map<string, Promise<void>>()
+  return async (actor, row, said) => {
+    const { fileId } = row
+    for (let other = underWay.get(fileId); other !== undefined; other = underWay.get(fileId)) {
+      await Promise.allSettled([other])
+    }
+    const pass = makeWhole(actor, row, said)
+    underWay.set(fileId, pass)
+    try {
+      await pass
+    } finally {
+      underWay.delete(fileId)
+    }
+  }
+}
+
+function makingWhole(use: Dependencies): MakeWhole {
+  const { documents } = use.db.stores
+  const sealWhole = sealingWhole(use)
+  const isMade = async ({ fileId }: DocumentRow) => {
+    const state = (await documents.find(fileId))?.state
+    return state === 'uploading' || state === 'Completed'
+  }
+  return async (actor, row, said) => {
+    if (await isMade(row)) return
+    try {
+      await sealWhole(actor, row, said)
+    } catch (error) {
+      // Another was quicker, and took the parts away: what it made is what is confirmed.
+      if (!(await isMade(row))) throw error
+    }
+  }
+}
+
+function sealingWhole(use: Dependencies): MakeWhole {
   const { db, notes, slots } = use
   const take = takeBytes(use)
-  return async (actor: Actor, row: DocumentRow, said: Completion): Promise<void> => {
+  return async (actor, row, said) => {
     const facts = await notes.open(row)
     const parts = await db.stores.documentParts.list(row.fileId)
     checkWhole(parts, said)
@@ -68,13 +106,7 @@ function makingWhole(use: Dependencies) {
     const sha256 = said.sha256 === undefined ? undefined : parseHexDigest(said.sha256)
     const { claim, dropped } = claiming(actor, row, parts)
     const bytes = allBytes(use, actor, parts)
-    try {
-      await slots.run(() => take(actor, { row, facts, bytes, sha256, claim }))
-    } catch (error) {
-      // Another completion was quicker: what it made is what is confirmed.
-      if (!isStrongroomError(error, 'ticket_over')) throw error
-      if ((await db.stores.documents.find(row.fileId))?.state === 'failed') throw error
-    }
+    await slots.run(() => take(actor, { row, facts, bytes, sha256, claim }))
     for (const fileId of dropped()) await use.purge(actor, { fileId }).catch(use.onProblem)
   }
 }
@@ -83,6 +115,7 @@ function makingWhole(use: Dependencies) {
 function claiming(actor: Actor, { fileId }: DocumentRow, parts: readonly DocumentPartRow[]) {
   let dropped: readonly string[] = []
   const claim: BytesClaim = {
+    freedBytes: wholeSize(parts),
     spend: async (stores) => {
       const now = await stores.documentParts.list(fileId)
       if (idsOf(now) !== idsOf(parts)) throw new StrongroomError('conflict')

@@ -25,7 +25,8 @@ export function checkWhole(parts: readonly DocumentPartRow[], { numbers }: SaidP
   if (missing >= 0) throw missingPart(missing + 1)
   const tooMany = numbers?.find((number) => number > parts.length)
   if (tooMany !== undefined) throw missingPart(tooMany)
-  if (numbers !== undefined && new Set(numbers).size !== parts.length) {
+  const named = new Set(numbers ?? parts.map(({ partNumber }) => partNumber))
+  if (named.size !== parts.length || !parts.every(({ partNumber }) => named.has(partNumber))) {
     throw mismatch('parts: others have come than are named')
   }
   const small = parts.find(({ size }, at) => size < MIN_PART_BYTES && at < parts.length - 1)

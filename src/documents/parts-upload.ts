@@ -5,7 +5,6 @@ import { isFileId } from '../files/file-id.js'
 import type { AskedWith, IssuedTicket, TicketBook } from '../tickets/ticket-book.js'
 import type { DocumentRights } from './document-rights.js'
 import { type NewPlaceUse, newPlace, type UploadAsk } from './new-place.js'
-import { MAX_PARTS } from './part-rules.js'
 import type { DocumentPartRow, DocumentRow, DocumentStores } from './ports.js'
 import { waitsUntil } from './take-bytes.js'
 
@@ -65,8 +64,8 @@ export function partsUploads(use: Dependencies) {
     },
 
     /**
-     * A ticket for each of these parts; for one that has come, to send another in its place.
-     * @throws StrongroomError `not_found`, `not_assigned`, `invalid_field`, `ticket_over` (it is whole, or given up)
+     * A ticket for each of these parts, from 1 to `MAX_PARTS`; for one that has come, to send another in its place.
+     * @throws StrongroomError `not_found`, `not_assigned`, `ticket_over` (it is whole, or given up)
      */
     places: async (
       actor: Actor,
@@ -75,10 +74,6 @@ export function partsUploads(use: Dependencies) {
       token: AskedWith,
     ): Promise<PartPlace[]> => {
       const row = await ownPartsUpload(use, actor, id, 'document.presign')
-      if (numbers.some((number) => number < 1 || number > MAX_PARTS)) {
-        const detail = `partNumbers: from 1 to ${MAX_PARTS}`
-        throw new StrongroomError('invalid_field', { detail })
-      }
       const { fileId, kind, ownerId } = row
       const drawn = [...new Set(numbers)].map((partNumber) => {
         const wish = { fileId, kind, partNumber, seconds: undefined }

@@ -47,7 +47,10 @@ export interface DocumentStore {
   /** Those of these ids. */
   list(fileIds: readonly string[]): Promise<DocumentRow[]>
   setState(fileId: string, state: DocumentState, at: Date): Promise<void>
-  /** Gives up those whose time for bytes was over then and that got none, or whose file is gone. How many. */
+  /**
+   * Gives up those whose time for bytes was over then and that got none, or whose file is gone. How many. What came of
+   * one in parts waits while a hold stands on it.
+   */
   giveUp(before: Date): Promise<number>
   /** Removes those that were given up before then. */
   forget(before: Date): Promise<void>
@@ -73,6 +76,8 @@ export interface DocumentPartStore {
   list(documentId: string): Promise<DocumentPartRow[]>
   /** The files they were. */
   remove(documentId: string): Promise<string[]>
+  /** Whether a hold stands on the document's owner, or on any of its parts; to be asked with the owner locked. */
+  isHeld(documentId: string): Promise<boolean>
   /** Documents that were given up and still have parts, which no hold keeps. */
   leftOver(limit: number): Promise<DocumentRow[]>
 }

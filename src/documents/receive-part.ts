@@ -31,7 +31,7 @@ interface TakenPart extends TakenBytes {
 
 /**
  * Takes one part: a file of its own that waits, sealed under its own key. It takes the place of one of the same number.
- * Throws `ticket_over`, `digest_mismatch`, `file_too_large`, `quota_exceeded`, of the first part `type_mismatch` and
+ * Throws `ticket_over`, `digest_mismatch`, `file_too_large`, `quota_exceeded`, `legal_hold` (on the one before), of the first part `type_mismatch` and
  * `type_not_allowed`.
  */
 export function receivePart(use: Dependencies) {
@@ -83,11 +83,12 @@ function committingPart({ db, hash, keyRing, settings, limits }: Dependencies) {
       }
       const others = await documentParts.list(row.fileId)
       const rest = wholeSize(others.filter((other) => other.partNumber !== partNumber))
+      const before = wholeSize(others) - rest
       if (rest + sealed.size > most) {
         throw new StrongroomError('file_too_large', { detail: `At most ${most} bytes are taken.` })
       }
       if (kind === 'document') {
-        await checkQuota(stores, ownerId, rest + sealed.size, limits.quotaBytes)
+        await checkQuota(stores, ownerId, sealed.size - before, limits.quotaBytes)
       }
       const awaitsUntil = waitsUntil(createdAt, settings.expiryDays)
       // Drawn, and never looked for: equal parts are nobody's duplicates.
@@ -100,6 +101,7 @@ function committingPart({ db, hash, keyRing, settings, limits }: Dependencies) {
       const part = { documentId: row.fileId, partNumber, fileId, size: sealed.size }
       const replaced = await documentParts.put(part, createdAt)
       if (replaced !== undefined) {
+        if (await files.isHeld(replaced)) throw new StrongroomError('legal_hold')
         await files.markDeleted(replaced, actor.userId, createdAt, createdAt)
       }
       await stores.audit.append(

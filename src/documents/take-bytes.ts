@@ -26,6 +26,8 @@ export interface TakeBytesUse {
 export interface BytesClaim {
   /** False: another was first, or it is over. */
   spend(stores: DocumentStores): Promise<boolean>
+  /** Bytes that go with it, and are counted until they are gone. */
+  readonly freedBytes?: number
   /** The ticket they came by, where it was one. */
   readonly ticketId?: string | undefined
 }
@@ -96,7 +98,10 @@ function committingDocument({ db, hash, keyRing, settings, limits }: TakeBytesUs
       if (now?.state !== 'Awaiting' || !(await claim.spend(stores))) {
         throw new StrongroomError('ticket_over')
       }
-      if (kind === 'document') await checkQuota(stores, ownerId, sealed.size, limits.quotaBytes)
+      if (kind === 'document') {
+        const more = sealed.size - (claim.freedBytes ?? 0)
+        await checkQuota(stores, ownerId, more, limits.quotaBytes)
+      }
       const fingerprint = hash.fingerprint(sealed.sha256, ownerId)
       if (!(await files.insertFile(file, fingerprint, isConfirmed ? awaitsUntil : undefined))) {
         throw new StrongroomError('conflict')

@@ -1,4 +1,5 @@
 import { systemActor } from '../audit/system-actor.js'
+import { isStrongroomError } from '../errors/strongroom-error.js'
 import type { PurgeFile } from '../files/delete-file.js'
 import type { Transactions } from '../ports/transactions.js'
 import { discardParts } from './abort-parts.js'
@@ -41,10 +42,17 @@ export function tidyDocuments(use: Dependencies) {
 async function discardLeftParts(use: Dependencies, signal: AbortSignal): Promise<void> {
   for (;;) {
     const rows = await use.db.stores.documentParts.leftOver(BATCH)
+    let discarded = 0
     for (const row of rows) {
       signal.throwIfAborted()
-      await discardParts(use, systemActor('documents'), row, 'unconfirmed')
+      try {
+        await discardParts(use, systemActor('documents'), row, 'unconfirmed')
+        discarded++
+      } catch (error) {
+        // Placed since we looked: that one waits, and the others do not wait for it.
+        if (!isStrongroomError(error, 'legal_hold')) throw error
+      }
     }
-    if (rows.length < BATCH) return
+    if (rows.length < BATCH || discarded === 0) return
   }
 }

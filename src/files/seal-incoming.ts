@@ -74,12 +74,28 @@ interface Dependencies {
  * the source throws; nothing is left then.
  */
 export function sealIncoming(use: Dependencies): SealIncoming {
-  const { blobs, db, segmentSizeLog2, log, meter } = use
+  const seal = sealingFrom(use)
   return async (file, limits) => {
+    const source = counted(file.bytes, limits.maxBytes)
+    try {
+      return await seal(file, limits, source)
+    } catch (error) {
+      // Whatever it was: who gives the bytes is told that no more of them are wanted.
+      await source.return()
+      throw error
+    }
+  }
+}
+
+function sealingFrom({ blobs, db, segmentSizeLog2, log, meter }: Dependencies) {
+  return async (
+    file: IncomingFile,
+    limits: SealLimits,
+    source: AsyncIterator<Buffer>,
+  ): Promise<SealedUpload> => {
     const start = performance.now()
     const declaredDigest =
       file.contentDigest === undefined ? undefined : parseDigestHeader(file.contentDigest)
-    const source = counted(file.bytes, limits.maxBytes)[Symbol.asyncIterator]()
     const head = await readHead(source, 2 ** segmentSizeLog2)
     const first = Buffer.concat(head.chunks).subarray(0, sniffLength)
     const contentType =

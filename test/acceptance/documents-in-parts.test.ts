@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { hasBytes, hasStatus, isProblem } from './support/checks.js'
 import { digestField, pdf, sha256 } from './support/content.js'
@@ -163,6 +164,7 @@ await t.test('what is not as it was asked for', async (t) => {
     [{ parts: [{ partNumber: 1 }] }, 422, 'content_mismatch'],
     [{ parts: [1, 2, 3].map((partNumber) => ({ partNumber })) }, 409, 'not_uploaded'],
     [{ parts: [] }, 400, 'invalid_field'],
+    [{ parts: [{ partNumber: 1 }, { partNumber: 0 }] }, 400, 'invalid_field'],
   ] as const) {
     isProblem(t, await complete(bert, upload, body), status, code)
     await nothingMore(t, before, 2)
@@ -207,6 +209,29 @@ await t.test('two completions at once are one', async (t) => {
   }
   hasBytes(t, await opened(bert, upload), data)
   await nothingMore(t, before, 1)
+})
+
+await t.test('completions one after another, before the first is answered', async (t) => {
+  const before = (await server.blobs()).length
+  const data = pdf(randomUUID(), 40 * MIB)
+  const upload = await begin(bert, { size: data.length })
+  for (const [n, part] of cut(data, 10 * MIB, 20 * MIB, 30 * MIB).entries()) {
+    hasStatus(t, await send(bert, upload, n + 1, part), 200)
+  }
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, async (_, n) => {
+      await wait(n * 60)
+      return await complete(bert, upload)
+    }),
+  )
+  for (const answer of answers) {
+    hasStatus(t, answer, 201)
+    t.strictSame(jsonOf(answer), jsonOf(answers[0] ?? answer))
+  }
+  hasBytes(t, await opened(bert, upload), data)
+  await nothingMore(t, before, 1)
+  const events = await admin.get(`/api/v1/audit/logs?resource=${upload.id}&outcome=failed`)
+  t.equal(listOf(events).length, 0, 'and nothing was taken for damaged')
 })
 
 await t.test('given up, and over a restart', async (t) => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Database } from '../../src/db/database.js'
+import { abortParts } from '../../src/documents/abort-parts.js'
 import { askForUpload } from '../../src/documents/ask-for-upload.js'
 import { completeParts } from '../../src/documents/complete-parts.js'
 import { confirmUpload } from '../../src/documents/confirm-upload.js'
@@ -23,7 +24,7 @@ import { actor, fileOf, limits, makeService } from '../helpers/service.js'
 
 const contentType = 'text/plain'
 
-async function makeDocuments(database: Database, folder: string) {
+async function makeDocuments(database: Database, folder: string, quotaBytes = 0) {
   const service = await makeService(database, folder)
   const { db, audit, hash, ring, open, seal, blobs } = service
   const never = () => Promise.reject(new Error('nobody is asked'))
@@ -34,7 +35,8 @@ async function makeDocuments(database: Database, folder: string) {
     settings: { ...seconds, viewTicketSeconds: 900, viewSessionSeconds: 900 },
   })
   const use = {
-    ...{ db, audit, hash, seal, limits, tickets, openEntry: open, grantsToTeam: true },
+    ...{ db, audit, hash, seal, tickets, openEntry: open, grantsToTeam: true },
+    limits: { ...limits, quotaBytes },
     ...{ keyRing: ring, notes: documentNotes(ring), slots: uploadSlots(4) },
     rights: documentRights({ db, audit, assignments, openEntry: open }),
     purge: purgeFile({ db, blobs }),
@@ -52,6 +54,7 @@ async function makeDocuments(database: Database, folder: string) {
   const confirm = confirmUpload(use)
   return {
     ...{ service, anna, place, parts, confirm, tidy: tidyDocuments(use) },
+    abort: abortParts(use),
     complete: completeParts({ ...use, confirm, openWhole: openWhole({ blobs }) }),
     begin: () => parts.begin(anna, { filename: 'a.txt', contentType }),
     part: async (id: string, partNumber: number, text: string) => {
@@ -152,8 +155,8 @@ async function partsAreTidied(t: Test, database: Database, folder: string): Prom
   })
   await later(9)
   await tidy({ signal })
-  t.match(await db.stores.documents.find(left.id), { state: 'failed' })
-  t.same([await all(), await count('document_parts')], [3, 2], 'a hold keeps them')
+  t.match(await db.stores.documents.find(left.id), { state: 'Awaiting' }, 'a hold keeps it')
+  t.same([await all(), await count('document_parts')], [3, 2], 'with its parts')
   await database.script(`update documents set updated_at = updated_at - interval '40 days'`)
   await tidy({ signal })
   t.equal(await count('documents'), 2, 'and what they are parts of')
@@ -164,10 +167,53 @@ async function partsAreTidied(t: Test, database: Database, folder: string): Prom
   await t.rejects(complete(anna, left.id, {}), { code: 'ticket_over' })
 }
 
+async function aHoldOnAPart(t: Test, database: Database, folder: string): Promise<void> {
+  const made = await makeDocuments(database, folder)
+  const { service, anna, begin, part, received, tidy, count, later, abort } = made
+  const { db } = service
+  const [held, other] = [await begin(), await begin()]
+  for (const { id } of [held, other])
+    for (const n of [1, 2]) await part(id, n, `part ${n} of ${id}`)
+  const second = (await db.stores.documentParts.list(held.id))[1]?.fileId ?? ''
+  const holdId = randomUUID()
+  await db.stores.holds.insert({
+    ...{ holdId, fileId: second, personId: null, reference: 'case-2' },
+    ...{ placedBy: 'x', placedAt: new Date(), releasedBy: null, releasedAt: null },
+  })
+  await t.rejects(abort(anna, held.id), { code: 'legal_hold' })
+  await t.rejects(part(held.id, 2, 'another'), { code: 'legal_hold' }, 'nor is it replaced')
+  const unconfirmed = await received('nobody confirms this')
+  await later(9)
+  await tidy({ signal })
+  t.match(await db.stores.documents.find(held.id), { state: 'Awaiting' })
+  t.match(await db.stores.documents.find(other.id), { state: 'failed' }, 'the others are tidied')
+  t.match(await db.stores.documents.find(unconfirmed.id), { state: 'failed' })
+  t.equal(await count('document_parts'), 2)
+  await db.stores.holds.release(holdId, 'x', new Date())
+  await abort(anna, held.id)
+  await abort(anna, held.id)
+  t.equal(await count('document_parts'), 0)
+  const aborted = `action = 'document.discard' and reason = 'aborted' and outcome = 'success'`
+  t.equal(await count('audit_events', aborted), 1, 'given up once')
+}
+
+async function partsInAQuota(t: Test, database: Database, folder: string): Promise<void> {
+  const { anna, begin, part, complete } = await makeDocuments(database, folder, 150)
+  const upload = await begin()
+  const text = 'x'.repeat(100)
+  await part(upload.id, 1, text)
+  await part(upload.id, 1, text.replace('x', 'y'))
+  await t.rejects(part(upload.id, 2, text), { code: 'quota_exceeded' })
+  t.match(await complete(anna, upload.id, {}), { size: 100 }, 'what was taken is made whole')
+  await t.rejects(part((await begin()).id, 1, text), { code: 'quota_exceeded' })
+}
+
 for (const engine of engines) {
   for (const [what, run] of [
     ['what is never completed is removed', isTidied],
     ['so are parts of what is never whole', partsAreTidied],
+    ['a hold on a part keeps its document, and no other', aHoldOnAPart],
+    ['parts are in the quota once', partsInAQuota],
   ] as const) {
     await t.test(`${what}, ${engine}`, async (t) => {
       const folder = await mkdtemp(join(tmpdir(), 'strongroom-documents-'))

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { MAX_PARTS } from '../../documents/part-rules.js'
 import type { ReceivedDocument } from '../../documents/receive-upload.js'
 import { pageEndProperties } from './paging.js'
 
@@ -101,8 +102,10 @@ export const partsUpload = Type.Object({
 
 export const partsParams = Type.Object({ upload_id: Type.String() })
 
+const partNumber = Type.Integer({ minimum: 1, maximum: MAX_PARTS })
+
 export const partPlacesBody = Type.Object({
-  partNumbers: Type.Array(Type.Integer(), { minItems: 1, maxItems: 100 }),
+  partNumbers: Type.Array(partNumber, { minItems: 1, maxItems: 100 }),
 })
 
 export const partPlaces = Type.Object({
@@ -118,7 +121,9 @@ export const partPlaces = Type.Object({
 
 /** All of it may be left out; fields that are not known are passed over. */
 export const completeBody = Type.Object({
-  parts: Type.Optional(Type.Array(Type.Object({ partNumber: Type.Integer() }), { minItems: 1 })),
+  parts: Type.Optional(
+    Type.Array(Type.Object({ partNumber }), { minItems: 1, maxItems: MAX_PARTS }),
+  ),
   size: Type.Optional(size),
   sha256: Type.Optional(sha256),
 })

@@ -35,6 +35,7 @@ await t.test('parts that are none', (t) => {
     ['one between is missing', parts([1, enough], [3, 1]), undefined, 'not_uploaded'],
     ['one that is said is missing', parts([1, enough]), [1, 2], 'not_uploaded'],
     ['one that is not said has come', parts([1, enough], [2, 1]), [1], 'content_mismatch'],
+    ['another is said', parts([1, enough], [2, 1]), [1, 0], 'content_mismatch'],
     ['one is said twice', parts([1, enough], [2, 1]), [1, 1], 'content_mismatch'],
     ['too small', parts([1, enough - 1], [2, enough]), undefined, 'content_mismatch'],
   ] as const) {
