@@ -54,7 +54,12 @@ export async function uploadInParts(
   const missing = plan.filter((part) => !hasCome(part, upload))
   for (const part of plan) if (hasCome(part, upload)) sent(part, part.end - part.start)
   await inParallel(missing, options.parallel ?? 3, signal, (part, stop) =>
-    sendPart(service, { path, part, blob, stop, onSent: (bytes) => sent(part, bytes) }),
+    sendPart(service, {
+      ...{ path, part, blob, stop },
+      onSent: (bytes) => {
+        sent(part, bytes)
+      },
+    }),
   )
   const parts = plan.map(({ partNumber }) => ({ partNumber }))
   return await call(
