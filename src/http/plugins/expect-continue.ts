@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route takes bytes of any type and reads them itself: nobody else may touch them. */
+    readonly readsBody?: true
+  }
+}
+
 const waiting = new WeakMap<IncomingMessage, ServerResponse>()
 
 /**
@@ -35,6 +42,7 @@ export function awaitsContinue(request: FastifyRequest): boolean {
 
 /** Whether the request has a body that Fastify reads and parses. */
 export function isParsedForUs(request: FastifyRequest): boolean {
+  if (request.routeOptions.config.readsBody === true) return false
   return /^application\/(?:json|x-www-form-urlencoded)\b/i.test(
     request.headers['content-type'] ?? '',
   )

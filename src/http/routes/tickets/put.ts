@@ -23,6 +23,7 @@ export function putByTicketRoute(app: App, use: Use): void {
   app.put(
     '/t/:ticket',
     {
+      config: { readsBody: true },
       schema: {
         summary: 'The bytes of a document, by the URL that was presigned for it',
         description:
