@@ -7,7 +7,7 @@ import { type Answer, listOf } from './support/http.js'
 import { assign, type Person, personOf } from './support/people.js'
 import { startServer } from './support/server.js'
 
-// Documents that come in parts: any order, at once, sent anew, made whole, given up. API.md, C.
+// Documents that come in parts: in whatever order, at once, sent anew, made whole, given up. API.md, C.
 
 const MIB = 1_048_576
 const type = 'application/pdf'
